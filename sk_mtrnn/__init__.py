@@ -1,0 +1,1 @@
+from .sequences import Ragged, stack_tasks

@@ -1,0 +1,27 @@
+"""Sequences and their labels: containers, conversion, validation, batches.
+
+Everything here is numpy and pandas. Above this room X is always a `Ragged`, y always `Labels`.
+"""
+
+from ._batching import LengthBatches, PackedOrder, packed_order
+from ._inputs import check_finite, row_blocks, validate_sequences
+from ._labels import Column, Labels, assemble, read_labels, split_steps
+from ._ragged import Ragged, offsets_of
+from ._stack import stack_tasks
+
+__all__ = [
+    "Column",
+    "Labels",
+    "LengthBatches",
+    "PackedOrder",
+    "Ragged",
+    "assemble",
+    "check_finite",
+    "offsets_of",
+    "packed_order",
+    "read_labels",
+    "row_blocks",
+    "split_steps",
+    "stack_tasks",
+    "validate_sequences",
+]

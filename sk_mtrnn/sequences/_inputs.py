@@ -1,0 +1,196 @@
+"""X in every form people have it, read as Ragged and checked against the fitted estimator."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+from ._ragged import Ragged, as_numeric
+
+_BLOCK = 1 << 16  # rows looked at together where a temporary copy is made
+
+
+def validate_sequences(estimator, X, *, reset, allow_nan=False):
+    """Read X, and record its width on the estimator (reset) or check it against the recorded one.
+
+    The estimator gets ``n_features_in_``, ``feature_names_in_`` where X has names, and
+    ``_tabular``: whether X is a table of univariate series, each column one time step. At predict
+    the kind that was fitted decides how X is read.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    X : array-like
+        Any layout of sequences, or a table.
+    reset : bool
+        True in ``fit``.
+    allow_nan : bool, default=False
+        Whether NaN may stand in X.
+
+    Returns
+    -------
+    Ragged
+        A view of X where that is possible.
+
+    Raises
+    ------
+    ValueError
+        If X is sparse, has four dimensions or more, is empty or holds an empty sequence, has
+        sequences of different width or another width than at fit, an infinity or (unless allowed)
+        NaN.
+    """
+    sequences = None if not reset and estimator._tabular else _as_sequences(X)
+    if not reset and not estimator._tabular and sequences is None:
+        sequences = _rows_as_sequences(X, estimator)
+    if sequences is not None:
+        if len(sequences) == 0:
+            raise ValueError("X must hold at least one sequence, found 0 samples.")
+        check_finite(sequences, allow_nan)
+        _check_width(estimator, sequences, reset)
+        estimator._tabular = False
+        return sequences
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    table = validate_data(
+        estimator,
+        _as_table(X, estimator) if not reset else X,
+        reset=reset,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+    )
+    n_samples, n_timesteps = table.shape
+    estimator._tabular = True
+    series = Ragged(table.reshape(-1, 1), np.arange(n_samples + 1) * n_timesteps, index=index)
+    check_finite(series, allow_nan)
+    return series
+
+
+def _as_sequences(X):
+    """Read X as sequences; None if it is a table (or for scikit-learn's checks to refuse)."""
+    if isinstance(X, Ragged):
+        return X
+    if sparse.issparse(X):
+        return None
+    if isinstance(X, pd.DataFrame):
+        return Ragged.from_panel(X) if X.index.nlevels == 2 else None
+    index = None
+    if isinstance(X, pd.Series):
+        if X.dtype != object:
+            return None
+        X, index = list(X), X.index
+    elif not isinstance(X, (list, tuple)):
+        array = np.asarray(X)
+        if array.ndim >= 3:
+            return Ragged.from_padded(array)
+        if array.ndim != 1 or array.dtype != object:
+            return None
+        X = list(array)
+    if len(X) == 0:
+        return None
+    for sequence in X:
+        if sparse.issparse(sequence):
+            raise ValueError("Sparse X is not supported, found a list that holds sparse sequences.")
+    if any(isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or np.ndim(x) == 0 for x in _peek(X)):
+        return None
+    if all(isinstance(x, (list, tuple)) for x in X) and not _nested(X):
+        if len({len(x) for x in X}) == 1:
+            return None  # numbers in rows of equal length: a table
+    return Ragged.from_list(X, index=index)
+
+
+def _peek(X):
+    """Cells as they are, but without asking numpy for the shape of ragged lists."""
+    return (0 if np.isscalar(x) or x is None else [0] if isinstance(x, (list, tuple)) else x for x in X)
+
+
+def _nested(X):
+    return any(hasattr(step, "__len__") and not isinstance(step, str) for x in X for step in x[:1])
+
+
+def _rows_as_sequences(X, estimator):
+    """A table given to an estimator that was fitted on sequences: each row one of them."""
+    if sparse.issparse(X):
+        raise ValueError("Sparse X is not supported: X must be dense sequences, found a sparse container.")
+    if isinstance(X, pd.DataFrame):
+        table, index = as_numeric(X.to_numpy()), X.index
+    else:
+        table, index = as_numeric(X), None
+    if table.ndim != 2 or estimator.n_features_in_ != 1:
+        raise ValueError(
+            "X must be sequences, shape (n_samples, n_timesteps, n_features) or a list of "
+            f"(T_i, n_features) arrays with n_features={estimator.n_features_in_} as in fit, found "
+            f"shape {table.shape}."
+        )
+    sequences = Ragged.from_padded(table)
+    return Ragged(sequences.values, sequences.offsets, index=index)
+
+
+def _as_table(X, estimator):
+    """Sequences given to an estimator that was fitted on a table: one row each."""
+    if isinstance(X, Ragged):
+        if X.n_features != 1 or not X.equal_length:
+            raise ValueError(
+                f"X must be a table of {estimator.n_features_in_} columns as in fit, found {X!r}."
+            )
+        return X.values.reshape(len(X), -1)
+    if isinstance(X, pd.Series) and X.dtype == object:
+        return list(X)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object and len(X):
+        return list(X)
+    return X
+
+
+def check_finite(sequences, allow_nan=False):
+    """Refuse infinity, and NaN unless allowed, naming the first sample and feature that holds it.
+
+    Parameters
+    ----------
+    sequences : Ragged
+    allow_nan : bool, default=False
+
+    Raises
+    ------
+    ValueError
+    """
+    for start in range(0, len(sequences.values), _BLOCK):
+        block = sequences.values[start : start + _BLOCK]
+        bad = np.isinf(block) if allow_nan else ~np.isfinite(block)
+        if bad.any():
+            row, feature = (int(i[0]) for i in np.nonzero(bad))
+            sample = int(np.searchsorted(sequences.offsets, start + row, side="right")) - 1
+            what = "NaN" if np.isnan(block[row, feature]) else "infinity"
+            named = sequences.feature_names
+            feature = feature if named is None else named[feature]
+            raise ValueError(
+                f"Input X contains {what}: sample {sample}, time step "
+                f"{start + row - sequences.offsets[sample]}, feature {feature!r}. X must be finite."
+            )
+
+
+def _check_width(estimator, sequences, reset):
+    names = sequences.feature_names
+    if names is not None and not all(isinstance(name, str) for name in names):
+        names = None
+    if reset:
+        estimator.n_features_in_ = sequences.n_features
+        if names is not None:
+            estimator.feature_names_in_ = names
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    if sequences.n_features != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {sequences.n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is not None and names is not None and list(fitted) != list(names):
+        raise ValueError(
+            "The feature names should match those that were passed during fit: expected "
+            f"{list(fitted)}, found {list(names)}."
+        )
+
+
+def row_blocks(sequences):
+    """Slices over the rows of a Ragged, each small enough for a temporary copy."""
+    for start in range(0, len(sequences.values), _BLOCK):
+        yield slice(start, min(start + _BLOCK, len(sequences.values)))

@@ -1,0 +1,418 @@
+"""Labels of several tasks: every layout of y to columns, and columns back to that layout."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ._ragged import offsets_of
+
+
+@dataclass(frozen=True)
+class Column:
+    """The labels of one task.
+
+    Attributes
+    ----------
+    name : hashable
+        The task's name, or its column index where y has no names.
+    values : ndarray of shape (n_samples,) or (sum_T,)
+        One entry a sample, or one a time step. What stands where ``missing`` is True has no meaning.
+    missing : ndarray of bool, same shape
+        Which entries carry no label.
+    per_step : bool or None
+        Whether the entries are time steps; None where nothing tells (no label at all).
+    """
+
+    name: object
+    values: np.ndarray
+    missing: np.ndarray
+    per_step: bool | None
+
+    @property
+    def labelled(self):
+        """The entries that carry a label."""
+        return self.values[~self.missing]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All columns of a y, and the layout they came in.
+
+    Attributes
+    ----------
+    columns : list of Column
+    layout : {"1d", "2d", "frame", "3d", "steps"}
+        ``(n,)``; ``(n, K)``; DataFrame; ``(n, T, K)``; one array a sample.
+    n_samples : int
+    offsets : ndarray of shape (n_samples + 1,) or None
+        Where the time steps of each sample start; None if no column is per step and no lengths
+        were given.
+    flat : bool
+        In the layout "steps", whether each array is ``(T_i,)`` rather than ``(T_i, K)``.
+    as_object : bool
+        Whether y was an array of objects.
+    """
+
+    columns: list = field(repr=False)
+    layout: str
+    n_samples: int
+    offsets: np.ndarray | None = field(repr=False)
+    flat: bool = False
+    as_object: bool = False
+
+    @property
+    def names(self):
+        return [column.name for column in self.columns]
+
+    @property
+    def has_names(self):
+        """Whether y itself named its tasks."""
+        return self.layout == "frame" or (len(self.columns) == 1 and self.columns[0].name != 0)
+
+
+def read_labels(y, lengths=None):
+    """Read y in any layout, NaN, None, NA and NaT being missing labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), (n, K) or (n, T, K), DataFrame, or list of (T_i, K) or (T_i,)
+        In a 1-D or 2-D layout, a cell that is itself an array holds one label for each time step.
+    lengths : array-like of int, shape (n_samples,), default=None
+        Time steps of each sequence, to check per-step labels against. None: as in y.
+
+    Returns
+    -------
+    Labels
+
+    Raises
+    ------
+    ValueError
+        If y is in no such layout, has another number of samples than ``lengths``, mixes types
+        within a task, holds an infinity, or a per-step label is not as long as its sequence. The
+        message names task and row.
+    """
+    lengths = None if lengths is None else np.asarray(lengths)
+    if y is None:
+        raise ValueError("y must hold the labels: requires y to be passed, but the target y is None.")
+    if hasattr(y, "toarray"):
+        raise ValueError("y must be dense, found a sparse container: sparse y is not supported.")
+    name = 0
+    if isinstance(y, pd.DataFrame):
+        if not y.columns.is_unique:
+            raise ValueError("y must name each task once, found a column name twice.")
+        raw, names, layout = [y[column] for column in y.columns], list(y.columns), "frame"
+        return _from_cells(raw, names, layout, len(y), lengths)
+    if isinstance(y, pd.Series):
+        name = 0 if y.name is None else y.name
+        y = _plain(y)
+    elif isinstance(y, (list, tuple)):
+        y = _from_list(y)
+    else:
+        y = np.asarray(y)
+    if y.ndim == 1:
+        if y.dtype == object and _array_cells(y).any():
+            return _from_steps(y, name, lengths)
+        return _from_cells([y], [name], "1d", len(y), lengths, y.dtype == object)
+    if y.ndim == 2:
+        if y.shape[1] == 0:
+            raise ValueError(f"y must hold at least one task, found shape {y.shape}.")
+        return _from_cells(list(y.T), list(range(y.shape[1])), "2d", len(y), lengths, y.dtype == object)
+    if y.ndim == 3:
+        n_samples, n_timesteps, n_tasks = y.shape
+        if n_tasks == 0 or n_timesteps == 0:
+            raise ValueError(f"y must hold at least one task and time step, found shape {y.shape}.")
+        _check_samples(n_samples, lengths)
+        if lengths is not None and (lengths != n_timesteps).any():
+            sample = int(np.argmax(lengths != n_timesteps))
+            raise ValueError(
+                f"y has {n_timesteps} per-step labels in row {sample}, but its sequence in X has "
+                f"{lengths[sample]} time steps."
+            )
+        flat = y.reshape(-1, n_tasks)
+        columns = [_column(task, flat[:, task], True) for task in range(n_tasks)]
+        return Labels(columns, "3d", n_samples, np.arange(n_samples + 1) * n_timesteps)
+    raise ValueError(f"y must have 1, 2 or 3 dimensions, found {y.ndim}: shape {y.shape}.")
+
+
+def _plain(series):
+    """A pandas column as an array; an extension type as objects, so that NA stays NA."""
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy()
+    return series.to_numpy(dtype=object, na_value=None) if series.hasnans else np.array(
+        series.tolist(), dtype=object
+    )
+
+
+def _from_list(y):
+    """A list as an array, without numpy's turning ["a", nan] into strings."""
+    if len(y) == 0:
+        raise ValueError("y must hold at least one label, found an empty list.")
+    if any(isinstance(row, (np.ndarray, pd.Series, pd.DataFrame)) and np.ndim(row) for row in y):
+        rows = np.empty(len(y), dtype=object)
+        for i, row in enumerate(y):
+            rows[i] = np.asarray(row) if np.ndim(row) or not _is_missing(row) else None
+        return rows
+    if not any(isinstance(row, (list, tuple)) for row in y):
+        return _settle(np.array([*y, None], dtype=object)[:-1])
+    rows = np.empty(len(y), dtype=object)
+    nested = widths = None
+    for i, row in enumerate(y):
+        if not isinstance(row, (list, tuple)):
+            rows[i] = row
+            continue
+        nested = bool(nested) or any(isinstance(cell, (list, tuple)) for cell in row)
+        rows[i] = list(row)
+    widths = {len(row) if isinstance(row, list) else -1 for row in rows}
+    if len(widths) == 1 and not nested:  # (n, K): scalars and arrays as cells
+        table = np.empty((len(y), widths.pop()), dtype=object)
+        for i, row in enumerate(rows):
+            for k, cell in enumerate(row):
+                table[i, k] = cell
+        return table if _array_cells(table).any() else _settle(table)
+    for i, row in enumerate(rows):
+        if isinstance(row, list):
+            try:
+                step_labels = np.array(row, dtype=object)
+            except ValueError as error:
+                raise ValueError(f"y must be rectangular within a row, row {i} is not.") from error
+            rows[i] = _settle(step_labels)
+    return rows
+
+
+def _is_missing(cell):
+    return cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell))
+
+
+def _array_cells(cells):
+    """Which cells are arrays (1-D or more) rather than labels."""
+    flat = cells.ravel()
+    found = np.fromiter((np.ndim(c) > 0 if not isinstance(c, str) else False for c in flat), bool)
+    return found.reshape(cells.shape)
+
+
+def _settle(values):
+    """Objects as the numbers or booleans they are, where all labelled ones are."""
+    if values.dtype != object:
+        return values
+    flat = values.ravel()
+    missing = pd.isna(flat)
+    kind = pd.api.types.infer_dtype(flat[~missing], skipna=False)
+    if kind == "boolean" and not missing.any():
+        return values.astype(bool)
+    if kind == "integer" and not missing.any():
+        return values.astype(np.int64)
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        settled = np.full(flat.shape, np.nan)
+        settled[~missing] = flat[~missing].astype(np.float64)
+        return settled.reshape(values.shape)
+    return values
+
+
+def _check_samples(n_samples, lengths):
+    if n_samples == 0:
+        raise ValueError("y must hold at least one sample, found 0.")
+    if lengths is not None and n_samples != len(lengths):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {len(lengths)}, "
+            f"y has {n_samples}."
+        )
+
+
+def _column(name, values, per_step):
+    """Settle the dtype of one task's labels, and find the missing ones."""
+    values = np.asarray(values)
+    if values.dtype == object:
+        missing = pd.isna(values)
+        kind = pd.api.types.infer_dtype(values[~missing], skipna=False)
+        if kind == "boolean":
+            filled = np.zeros(len(values), dtype=bool)
+        elif kind == "integer":
+            filled = np.zeros(len(values), dtype=np.int64)
+        elif kind in ("floating", "mixed-integer-float", "decimal"):
+            filled = np.zeros(len(values))
+        elif kind in ("string", "empty"):
+            filled = np.full(len(values), "", dtype=object)
+        else:
+            raise ValueError(
+                f"y must hold labels of one type within a task, found {kind} (unknown label type) "
+                f"in task {name!r}."
+            )
+        try:
+            filled[~missing] = values[~missing]
+        except OverflowError as error:
+            raise ValueError(f"y holds an integer too large in task {name!r}.") from error
+        values = filled
+    elif values.dtype.kind in "US":
+        missing = np.zeros(len(values), dtype=bool)
+        values = values.astype(object)
+    elif values.dtype.kind in "biuf":
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    elif values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported, found it in y, task {name!r}.")
+    else:
+        raise ValueError(
+            f"y must hold numbers, strings or booleans, found {values.dtype} (unknown label type) "
+            f"in task {name!r}."
+        )
+    if values.dtype.kind == "f":
+        infinite = np.isinf(values) & ~missing
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            raise ValueError(f"Input y contains infinity, in task {name!r}, entry {row}.")
+    return Column(name, values, missing, False if not per_step and not missing.all() else per_step)
+
+
+def _from_cells(raw, names, layout, n_samples, lengths, as_object=False):
+    """Read the layouts with one cell a sample and task: 1-D, 2-D and DataFrame."""
+    _check_samples(n_samples, lengths)
+    columns, offsets = [], None if lengths is None else offsets_of(lengths)
+    if not raw:
+        raise ValueError("y must hold at least one task, found none.")
+    for name, cells in zip(names, raw, strict=True):
+        cells = _plain(cells) if isinstance(cells, pd.Series) else cells
+        if cells.dtype != object or not _array_cells(cells).any():
+            column = _column(name, cells, per_step=False)
+            if column.missing.all():
+                column = Column(name, column.values, column.missing, None)
+        else:
+            if offsets is None:
+                offsets = _lengths_from_cells(raw)
+            column = _steps_of(name, cells, offsets)
+        columns.append(column)
+    return Labels(columns, layout, n_samples, offsets, as_object=as_object)
+
+
+def _lengths_from_cells(raw):
+    """Offsets as the array cells themselves tell; 1 for a sample without any."""
+    lengths = np.ones(len(raw[0]), dtype=np.int64)
+    for cells in raw:
+        cells = np.asarray(cells, dtype=object)
+        for i in np.flatnonzero(_array_cells(cells)):
+            lengths[i] = len(cells[i])
+    return offsets_of(lengths)
+
+
+def _steps_of(name, cells, offsets):
+    """Join the array cells of one task; a missing cell is a sequence without labels."""
+    parts, lengths = [], np.diff(offsets)
+    for row, cell in enumerate(cells):
+        if np.ndim(cell) == 0 or isinstance(cell, str):
+            if not _is_missing(cell):
+                raise ValueError(
+                    f"Task {name!r} has labels per time step, but row {row} holds the single label "
+                    f"{cell!r}."
+                )
+            parts.append(np.full(lengths[row], None, dtype=object))
+            continue
+        part = cell if isinstance(cell, np.ndarray) else _from_list(list(cell))
+        if part.shape != (lengths[row],):
+            raise ValueError(
+                f"The per-step label of task {name!r} in row {row} must be as long as its sequence "
+                f"({lengths[row]} time steps), found shape {part.shape}."
+            )
+        parts.append(part)
+    return _column(name, _join(parts), per_step=True)
+
+
+def _join(parts):
+    """Concatenate labels; as objects where their kinds differ, so that none changes its type."""
+    kinds = {part.dtype.kind for part in parts}
+    if len(kinds) > 1 and kinds - set("iuf"):
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts)
+
+
+def _from_steps(y, name, lengths):
+    """Read one array a sample: (T_i, K) each, or (T_i,) each; a missing cell has no labels."""
+    _check_samples(len(y), lengths)
+    arrays = [None if _is_missing(cell) else np.asarray(cell) for cell in y]
+    first = next(array for array in arrays if array is not None and array.ndim)
+    if first.ndim == 1:
+        offsets = offsets_of(lengths) if lengths is not None else _lengths_from_cells([y])
+        columns = [_steps_of(name, y, offsets)]
+        return Labels(columns, "steps", len(y), offsets, True)
+    if first.ndim != 2 or first.shape[1] == 0:
+        raise ValueError(f"y must be a list of (T_i, K) arrays, found one of shape {first.shape}.")
+    n_tasks = first.shape[1]
+    if lengths is None:
+        lengths = np.array([1 if array is None else len(array) for array in arrays])
+    for row, array in enumerate(arrays):
+        if array is None:
+            arrays[row] = np.full((lengths[row], n_tasks), None, dtype=object)
+        elif array.shape != (lengths[row], n_tasks):
+            raise ValueError(
+                f"y must be a list of (T_i, {n_tasks}) arrays, each as long as its sequence; row "
+                f"{row} (sequence of {lengths[row]} time steps) has shape {array.shape}."
+            )
+    flat = _join(arrays)
+    columns = [_column(task, flat[:, task], True) for task in range(n_tasks)]
+    return Labels(columns, "steps", len(y), offsets_of(lengths))
+
+
+def assemble(labels, columns, per_step, offsets, index=None, names=None):
+    """Put one flat column a task into the layout of y: the way back of `read_labels`.
+
+    Parameters
+    ----------
+    labels : Labels
+        Gives the layout; its own values are not used.
+    columns : list of ndarray, each of shape (n_samples,) or (sum_T,)
+        The new values, in the order of the tasks.
+    per_step : list of bool
+        Which of them are per time step.
+    offsets : ndarray of shape (n_samples + 1,)
+        Where the time steps of each sample start.
+    index : pandas.Index, default=None
+        Sample index of a DataFrame.
+    names : list, default=None
+        The tasks' names. None: those of ``labels``.
+
+    Returns
+    -------
+    ndarray, DataFrame or list of ndarray
+    """
+    names = labels.names if names is None else names
+    n_samples = len(offsets) - 1
+    if labels.layout == "3d" or (labels.layout == "steps" and not labels.flat):
+        table = np.column_stack([column.astype(_common(columns)) for column in columns])
+        return split_steps(table, offsets, as_array=labels.layout == "3d")
+    if labels.layout == "steps":
+        return split_steps(columns[0], offsets)
+    if labels.layout == "1d":
+        return split_steps(columns[0], offsets) if per_step[0] else columns[0]
+    cells = []
+    for column, steps in zip(columns, per_step, strict=True):
+        if steps:
+            boxed = np.empty(n_samples, dtype=object)
+            boxed[:] = split_steps(column, offsets)
+            column = boxed
+        cells.append(column)
+    if labels.layout == "frame":
+        frame = dict(zip(range(len(cells)), cells, strict=True))  # names may be of any type
+        frame = pd.DataFrame(frame, index=index)
+        frame.columns = pd.Index(names)
+        return frame
+    table = np.empty((n_samples, len(cells)), dtype=_common(cells))
+    for k, column in enumerate(cells):
+        table[:, k] = column
+    return table
+
+
+def split_steps(values, offsets, as_array=False):
+    """Cut values of all time steps into one array a sample.
+
+    With ``as_array`` and equal lengths they come as one array ``(n, T, ...)``.
+    """
+    lengths = np.diff(offsets)
+    if as_array and len(lengths) and (lengths == lengths[0]).all():
+        return values.reshape(len(lengths), lengths[0], *values.shape[1:])
+    return np.split(values, offsets[1:-1])
+
+
+def _common(columns):
+    """The dtype that holds all columns: numbers if all are, else objects."""
+    kinds = {column.dtype.kind for column in columns}
+    if len(columns) == 1 or kinds <= set("iuf") or kinds == {"b"}:
+        return np.result_type(*columns)
+    return np.dtype(object)
