@@ -8,6 +8,7 @@ from ._inputs import check_finite, row_blocks, validate_sequences
 from ._labels import Column, Labels, assemble, read_labels, split_steps
 from ._ragged import Ragged, offsets_of
 from ._stack import stack_tasks
+from ._weights import check_sample_weight, input_moments
 
 __all__ = [
     "Column",
@@ -17,6 +18,8 @@ __all__ = [
     "Ragged",
     "assemble",
     "check_finite",
+    "check_sample_weight",
+    "input_moments",
     "offsets_of",
     "packed_order",
     "read_labels",

@@ -89,7 +89,10 @@ def _as_sequences(X):
     for sequence in X:
         if sparse.issparse(sequence):
             raise ValueError("Sparse X is not supported, found a list that holds sparse sequences.")
-    if any(isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or np.ndim(x) == 0 for x in _peek(X)):
+    if any(
+        isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or np.ndim(x) == 0
+        for x in _peek(X)
+    ):
         return None
     if all(isinstance(x, (list, tuple)) for x in X) and not _nested(X):
         if len({len(x) for x in X}) == 1:
@@ -99,7 +102,9 @@ def _as_sequences(X):
 
 def _peek(X):
     """Cells as they are, but without asking numpy for the shape of ragged lists."""
-    return (0 if np.isscalar(x) or x is None else [0] if isinstance(x, (list, tuple)) else x for x in X)
+    return (
+        0 if np.isscalar(x) or x is None else [0] if isinstance(x, (list, tuple)) else x for x in X
+    )
 
 
 def _nested(X):
@@ -109,7 +114,9 @@ def _nested(X):
 def _rows_as_sequences(X, estimator):
     """A table given to an estimator that was fitted on sequences: each row one of them."""
     if sparse.issparse(X):
-        raise ValueError("Sparse X is not supported: X must be dense sequences, found a sparse container.")
+        raise ValueError(
+            "Sparse X is not supported: X must be dense sequences, found a sparse container."
+        )
     if isinstance(X, pd.DataFrame):
         table, index = as_numeric(X.to_numpy()), X.index
     else:

@@ -1,6 +1,6 @@
 """Labels of several tasks: every layout of y to columns, and columns back to that layout."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -65,10 +65,45 @@ class Labels:
     def names(self):
         return [column.name for column in self.columns]
 
-    @property
-    def has_names(self):
-        """Whether y itself named its tasks."""
-        return self.layout == "frame" or (len(self.columns) == 1 and self.columns[0].name != 0)
+    def template(self, columns):
+        """The layout alone, for columns without values, to keep in a fitted model."""
+        empty = np.empty(0)
+        columns = [Column(column.name, empty, empty, column.per_step) for column in columns]
+        return replace(self, columns=columns, n_samples=0, offsets=None)
+
+    def matched(self, names, *, may_lack=False):
+        """The columns in the order of fitted tasks: by name in a DataFrame, else by position.
+
+        Parameters
+        ----------
+        names : list
+            The fitted tasks.
+        may_lack : bool, default=False
+            Whether a DataFrame may lack tasks; theirs is a column without any label.
+
+        Returns
+        -------
+        list of Column
+
+        Raises
+        ------
+        ValueError
+            If tasks are missing, or others than the fitted ones are there.
+        """
+        if self.layout != "frame":
+            if len(self.columns) != len(names):
+                raise ValueError(
+                    f"y must hold the {len(names)} task(s) {names} of fit, found "
+                    f"{len(self.columns)} column(s)."
+                )
+            return [replace(c, name=name) for c, name in zip(self.columns, names, strict=True)]
+        found = {column.name: column for column in self.columns}
+        unknown = [name for name in found if name not in names]
+        lacking = [name for name in names if name not in found]
+        if unknown or (lacking and not may_lack):
+            raise ValueError(f"y must hold the tasks {names} of fit, found {list(found)}.")
+        none = np.full(self.n_samples, np.nan), np.ones(self.n_samples, dtype=bool)
+        return [found.get(name, Column(name, *none, None)) for name in names]
 
 
 def read_labels(y, lengths=None):
@@ -94,7 +129,9 @@ def read_labels(y, lengths=None):
     """
     lengths = None if lengths is None else np.asarray(lengths)
     if y is None:
-        raise ValueError("y must hold the labels: requires y to be passed, but the target y is None.")
+        raise ValueError(
+            "y must hold the labels: requires y to be passed, but the target y is None."
+        )
     if hasattr(y, "toarray"):
         raise ValueError("y must be dense, found a sparse container: sparse y is not supported.")
     name = 0
@@ -107,7 +144,7 @@ def read_labels(y, lengths=None):
         name = 0 if y.name is None else y.name
         y = _plain(y)
     elif isinstance(y, (list, tuple)):
-        y = _from_list(y)
+        y = _as_rows(_from_list(y), lengths)
     else:
         y = np.asarray(y)
     if y.ndim == 1:
@@ -117,7 +154,9 @@ def read_labels(y, lengths=None):
     if y.ndim == 2:
         if y.shape[1] == 0:
             raise ValueError(f"y must hold at least one task, found shape {y.shape}.")
-        return _from_cells(list(y.T), list(range(y.shape[1])), "2d", len(y), lengths, y.dtype == object)
+        return _from_cells(
+            list(y.T), list(range(y.shape[1])), "2d", len(y), lengths, y.dtype == object
+        )
     if y.ndim == 3:
         n_samples, n_timesteps, n_tasks = y.shape
         if n_tasks == 0 or n_timesteps == 0:
@@ -139,8 +178,10 @@ def _plain(series):
     """A pandas column as an array; an extension type as objects, so that NA stays NA."""
     if isinstance(series.dtype, np.dtype):
         return series.to_numpy()
-    return series.to_numpy(dtype=object, na_value=None) if series.hasnans else np.array(
-        series.tolist(), dtype=object
+    return (
+        series.to_numpy(dtype=object, na_value=None)
+        if series.hasnans
+        else np.array(series.tolist(), dtype=object)
     )
 
 
@@ -178,6 +219,16 @@ def _from_list(y):
                 raise ValueError(f"y must be rectangular within a row, row {i} is not.") from error
             rows[i] = _settle(step_labels)
     return rows
+
+
+def _as_rows(y, lengths):
+    """A list of 1-D arrays as rows of one label a task, where they are not as long as the sequences."""
+    if lengths is None or y.ndim != 1 or y.dtype != object or len(y) != len(lengths):
+        return y
+    found = [np.shape(row) for row in y]
+    if any(len(shape) != 1 for shape in found) or len(set(found)) > 1:
+        return y
+    return y if (lengths == found[0][0]).all() else np.stack(y)
 
 
 def _is_missing(cell):

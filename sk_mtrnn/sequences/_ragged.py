@@ -311,7 +311,11 @@ class Ragged:
             raise ValueError(
                 "frame must be a DataFrame with a (sample, time) MultiIndex, found "
                 f"{type(frame).__name__}"
-                + (f" with {frame.index.nlevels} index level(s)." if hasattr(frame, "index") else ".")
+                + (
+                    f" with {frame.index.nlevels} index level(s)."
+                    if hasattr(frame, "index")
+                    else "."
+                )
             )
         if frame.index.has_duplicates:
             twice = frame.index[frame.index.duplicated()][0]

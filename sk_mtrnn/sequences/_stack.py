@@ -56,7 +56,9 @@ def stack_tasks(datasets):
     parts, columns, tabular = [], {}, True
     for name, pair in datasets.items():
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise ValueError(f"datasets[{name!r}] must be a pair (X, y), found {type(pair).__name__}.")
+            raise ValueError(
+                f"datasets[{name!r}] must be a pair (X, y), found {type(pair).__name__}."
+            )
         X, y = pair
         sequences = _as_sequences(X)
         tabular = tabular and sequences is None
@@ -88,7 +90,10 @@ def _stack_inputs(parts, tabular):
             return pd.concat(parts, ignore_index=True)
         return np.concatenate([np.asarray(part) for part in parts])
     return Ragged.concatenate(
-        [part if isinstance(part, Ragged) else Ragged.from_padded(np.asarray(part)) for part in parts]
+        [
+            part if isinstance(part, Ragged) else Ragged.from_padded(np.asarray(part))
+            for part in parts
+        ]
     )
 
 

@@ -1,0 +1,394 @@
+"""The shell the estimators share: constraints, the fit template, predictions, tags."""
+
+from abc import ABC, abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _training as training
+from .recurrence import CELLS
+from .sequences import (
+    assemble,
+    check_sample_weight,
+    input_moments,
+    read_labels,
+    split_steps,
+    validate_sequences,
+)
+from .tasks import Task, TaskSet, resolve_task_weights
+
+
+class BaseMultiTaskRNN(BaseEstimator, ABC):
+    """What the three estimators have in common; see `MultiTaskRNN` for the mathematics."""
+
+    _parameter_constraints = {
+        "tasks": [str, Task, dict, None],
+        "cell": [StrOptions(set(CELLS)), callable],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"tanh", "relu"})],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "task_weights": ["array-like", dict, None],
+        "optimizer": [StrOptions(set(training.OPTIMIZERS)), callable],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"cosine", "plateau"}), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "scoring": [str, callable, None],
+        "standardize": ["boolean"],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # ------------------------------------------------------------------ what a leaf decides
+
+    @property
+    @abstractmethod
+    def _task_types(self):
+        """Types of tasks the estimator takes."""
+
+    @property
+    @abstractmethod
+    def _default_type(self):
+        """Type of a task `tasks` says nothing about; None infers it."""
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the network to sequences and the labels of all tasks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_columns), \
+                Ragged, list of (T_i, n_features) or (T_i,) arrays, or panel DataFrame
+            Sequences; the columns of a table are the time steps of a univariate one.
+        y : array-like of shape (n_samples,), (n_samples, n_tasks) or \
+                (n_samples, n_timesteps, n_tasks), DataFrame, or list of (T_i, n_tasks) arrays
+            Labels. NaN, None, NA and NaT are missing ones. A cell that is an array as long as its
+            sequence makes its task per-step.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
+            Weights of the samples; they count for all steps of a sequence.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or ``sample_weight`` is not as described; the message says which,
+            what was expected and what was found.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss ceases to be finite; the last finite weights are kept.
+        UserWarning
+            If training is interrupted (Ctrl-C); what was learned is kept.
+        """
+        self._check_params()
+        again = self.warm_start and hasattr(self, "net_")
+        sequences = validate_sequences(self, X, reset=not again)
+        labels = read_labels(y, sequences.lengths)
+        if not again:
+            self._start(labels)
+        columns = labels.matched(self.task_names_)
+        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        seed = self._random_state.randint(np.iinfo(np.int32).max)
+        part, held_out = self._hold_out(labels, seed)
+        self._learn(sequences, columns, _only(weights, part), again=again)
+        train_data = self._data(sequences, columns, weights, part)
+        valid_data = self._data(sequences, columns, weights, held_out) if len(held_out) else None
+        self._build(seed, self.net_.module_.state_dict() if again else None)
+        evaluate = self._evaluation(X, y, sequences, sample_weight, held_out)
+        return self._train(train_data, valid_data, self.max_epochs, seed, evaluate)
+
+    def _partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One epoch over a chunk; the leaves document it."""
+        self._check_params()
+        if self.early_stopping:
+            raise ValueError("early_stopping=True has no meaning in partial_fit; set it to False.")
+        first = not hasattr(self, "net_")
+        sequences = validate_sequences(self, X, reset=first)
+        labels = read_labels(y, sequences.lengths)
+        if first:
+            self._start(labels, partial=True)
+            self._task_set.declare_classes(classes)
+        elif classes is not None:
+            self._task_set.check_classes(classes)
+        columns = labels.matched(self.task_names_, may_lack=True)
+        if all(column.missing.all() for column in columns):
+            raise ValueError("y must hold at least one label, found none in this chunk.")
+        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        seed = self._random_state.randint(np.iinfo(np.int32).max)
+        self._learn(sequences, columns, weights, again=not first, partial=True)
+        data = self._data(sequences, columns, weights, np.arange(len(sequences)))
+        if first:
+            self._build(seed)
+        return self._train(data, None, 1, seed)
+
+    def _check_params(self):
+        self._validate_params()
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        if (
+            sizes.ndim != 1
+            or not len(sizes)
+            or not all(isinstance(size, Integral) and size > 0 for size in sizes)
+        ):
+            raise ValueError(
+                "hidden_layer_sizes must hold at least one positive integer, found "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        training.check_net_params(self.net_params)
+        training.resolve_device(self.device)
+
+    def _start(self, labels, partial=False):
+        """Decide names and types of the tasks, and forget what an earlier fit left."""
+        columns = labels.columns
+        if partial and labels.layout == "frame" and isinstance(self.tasks, dict):
+            later = [name for name in self.tasks if name not in labels.names]
+            columns = labels.matched([*labels.names, *later], may_lack=True)
+        for column in columns:
+            if column.missing.all() and not partial:
+                raise ValueError(
+                    "y must hold at least one label for every task, found none for task "
+                    f"{column.name!r}: its entries are all missing (NaN or None)."
+                )
+        self._task_set = TaskSet(
+            columns, self.tasks, allowed=self._task_types, default=self._default_type
+        )
+        self.task_names_ = self._task_set.names
+        self.task_types_ = self._task_set.types
+        self.n_tasks_ = len(columns)
+        self._labels = labels.template(columns)
+        self._random_state = np.random.RandomState(
+            check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        )
+        self.n_iter_ = 0
+        self.loss_curve_ = np.empty((0, len(columns)))
+        for name in ("net_", "validation_scores_", "best_epoch_"):
+            self.__dict__.pop(name, None)
+
+    def _hold_out(self, labels, seed):
+        """Indices of the training part, and of the part early stopping watches."""
+        n_samples = labels.n_samples
+        if not self.early_stopping:
+            return np.arange(n_samples), np.arange(0)
+        if n_samples < 2 or round(self.validation_fraction * n_samples) < 1:
+            raise ValueError(
+                f"early_stopping=True holds out validation_fraction={self.validation_fraction} of "
+                f"the samples, which of n_samples={n_samples} leaves too few: expected at least "
+                "one held out and one to train on."
+            )
+        from .model_selection import stratified_fraction
+
+        return stratified_fraction(labels, self.validation_fraction, np.random.default_rng(seed))
+
+    def _learn(self, sequences, columns, weights, *, again, partial=False):
+        """Learn scales and classes from the samples that weigh; once learned they are frozen."""
+        self._task_set.learn(
+            columns,
+            weights,
+            sequences.lengths,
+            standardize=self.standardize,
+            class_weight=getattr(self, "class_weight", None),
+            partial=partial,
+        )
+        if not again:
+            self._input_mean = np.zeros(sequences.n_features)
+            self._input_scale = np.ones(sequences.n_features)
+            if self.standardize:
+                moments = input_moments(sequences, weights.mean(axis=1))
+                self._input_mean, self._input_scale = moments
+
+    def _data(self, sequences, columns, weights, part):
+        """One part of the samples with their encoded labels."""
+        targets = self._task_set.encode(columns, _only(weights, part), sequences.lengths)
+        return self._sequence_data(sequences, targets, part)
+
+    def _sequence_data(self, sequences, targets=(), samples=None):
+        return training.SequenceData(
+            sequences, self._input_mean, self._input_scale, self.dtype, targets, samples
+        )
+
+    def _build(self, seed, state=None):
+        task_weights = resolve_task_weights(self.task_weights, self.task_names_)
+        self.net_ = training.build_net(
+            self, self._input_mean.size, self._task_set, task_weights, seed, state
+        )
+
+    def _evaluation(self, X, y, sequences, sample_weight, held_out):
+        """The score early stopping watches, as a function of nothing."""
+        if self.scoring is None or not len(held_out):
+            return None
+        from .metrics import multitask_scorer
+
+        scorer = multitask_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        X = _safe_indexing(X, held_out) if self._tabular else sequences[held_out]
+        y = _safe_indexing(y, held_out)
+        weights = {}
+        if sample_weight is not None:
+            weights = {"sample_weight": np.asarray(sample_weight)[held_out]}
+        return lambda: scorer(self, X, y, **weights)
+
+    def _train(self, train_data, valid_data, epochs, seed, evaluate=None):
+        """Train the net, and record what happened."""
+        self.net_.module_.per_step = self._task_set.step_flags
+        record = training.train(
+            self.net_,
+            self,
+            train_data,
+            valid_data,
+            epochs=epochs,
+            seed=seed,
+            names=self.task_names_,
+            evaluate=evaluate,
+        )
+        losses = np.reshape(record["losses"], (-1, self.n_tasks_))
+        self.loss_curve_ = np.concatenate([self.loss_curve_, losses])
+        self.best_epoch_ = self.n_iter_ + record["best_epoch"]
+        self.n_iter_ += len(losses)
+        if valid_data is not None:
+            earlier = getattr(self, "validation_scores_", np.empty(0))
+            self.validation_scores_ = np.concatenate([earlier, record["scores"]])
+        return self
+
+    # ------------------------------------------------------------------ predict
+
+    def predict(self, X):
+        """Predict every task.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences, as in `fit`.
+
+        Returns
+        -------
+        y : ndarray, DataFrame or list of ndarray
+            In the layout of the y of `fit`: labels, or quantities in their own units.
+
+        Raises
+        ------
+        ValueError
+            If X is not as in `fit`.
+        """
+        sequences, outputs = self._outputs(X)
+        return self._assemble(sequences, outputs, "decode")
+
+    def _outputs(self, X):
+        check_is_fitted(self, "net_")
+        sequences = validate_sequences(self, X, reset=False)
+        with training.borrowed_generators(0, borrow=callable(self.cell)):
+            return sequences, training.forward(self.net_, self._sequence_data(sequences))
+
+    def _assemble(self, sequences, outputs, method):
+        """Decode each task's outputs by one of its methods, and lay them out as y was."""
+        columns = [
+            getattr(task, method)(output)
+            for task, output in zip(self._task_set.tasks, outputs, strict=True)
+        ]
+        return assemble(
+            self._labels, columns, self._task_set.step_flags, sequences.offsets, sequences.index
+        )
+
+    def _predict_with_std(self, X):
+        sequences, outputs = self._outputs(X)
+        return tuple(self._assemble(sequences, outputs, way) for way in ("decode", "decode_std"))
+
+    def _probabilities(self, X):
+        """Class probabilities by name, for the tasks that have classes."""
+        sequences, outputs = self._outputs(X)
+        as_array, probabilities = self._labels.layout == "3d", {}
+        for k, (task, output) in enumerate(zip(self._task_set.tasks, outputs, strict=True)):
+            proba = task.decode_proba(output)
+            if proba is not None:
+                if self._task_set.per_step[k]:
+                    proba = split_steps(proba, sequences.offsets, as_array)
+                probabilities[self.task_names_[k]] = proba
+        return probabilities
+
+    @available_if(lambda self: self.pooling == "attention")
+    def attention_weights(self, X):
+        """Weights with which ``pooling="attention"`` averages the steps, for every task.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences, as in `fit`.
+
+        Returns
+        -------
+        list of ndarray, each of shape (T_i, n_tasks), or ndarray of shape \
+                (n_samples, n_timesteps, n_tasks) if X is a table or a 3-D array
+            Each column sums to one over a sequence; those of per-step tasks, which pool nothing,
+            are NaN.
+        """
+        check_is_fitted(self, "net_")
+        sequences = validate_sequences(self, X, reset=False)
+        weights = training.attention(self.net_, self._sequence_data(sequences))
+        weights = weights.astype(np.float64)
+        weights[:, np.array(self._task_set.step_flags)] = np.nan
+        as_array = self._tabular or getattr(X, "ndim", 0) == 3
+        return split_steps(weights, sequences.offsets, as_array)
+
+    def score(self, X, y, sample_weight=None):
+        """Unweighted mean over the tasks of accuracy (classification) and R² (regression).
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`. Missing labels are left out, and a task without any is left out of the
+            mean.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If y holds no label at all.
+        """
+        sequences, outputs = self._outputs(X)
+        columns = read_labels(y, sequences.lengths).matched(self.task_names_)
+        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        scores = self._task_set.scores(columns, weights, sequences.lengths, outputs)
+        if not scores:
+            raise ValueError("y must hold at least one label to score, found none.")
+        return float(np.mean(list(scores.values())))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _only(weights, part):
+    """Weights of the samples in a part, and 0 for all others."""
+    kept = np.zeros_like(weights)
+    kept[part] = weights[part]
+    return kept

@@ -1,0 +1,151 @@
+"""The module: packed inputs, shared recurrence, pooling, one head per task."""
+
+import torch
+from torch import nn
+
+from .recurrence import RecurrentStack, SeededDropout
+
+
+class TaskPooling(nn.Module):
+    """The steps of a sequence become one vector a task.
+
+    Legend: S steps in all, T the longest sequence, B sequences, K tasks, D state width.
+
+    Parameters
+    ----------
+    pooling : {"last", "mean", "max", "attention"}
+        "attention" weighs step t for task k by a_tk = softmax_t(q_k · h_t / √D), q_k learned: the
+        dot-product attention of Luong et al. (2015) with one query per task, scaled as in Vaswani
+        et al. (2017). Queries start at zero, so training starts from the mean.
+    recurrence : RecurrentStack
+        Knows what "last" is in each direction.
+    n_tasks : int
+    """
+
+    def __init__(self, pooling, recurrence, n_tasks):
+        super().__init__()
+        self.pooling = pooling
+        self.final = recurrence.final
+        size = recurrence.output_size
+        self.query = nn.Parameter(torch.zeros(n_tasks, size)) if pooling == "attention" else None
+
+    def attention(self, states, layout):
+        """Weights of the steps: (S, D) to (T, B, K); behind the end of a sequence they are 0."""
+        scores = states @ self.query.T / states.shape[1] ** 0.5  # [S, K]
+        return torch.softmax(layout.pad(scores, -torch.inf), dim=0)
+
+    def forward(self, states, layout):
+        """Pool (S, D) states.
+
+        Returns
+        -------
+        Tensor of shape (1, B, D), or (K, B, D) where every task attends on its own
+        """
+        if self.pooling == "last":
+            return self.final(states, layout)[None]
+        if self.pooling == "mean":
+            return (layout.pad(states, 0.0).sum(0) / layout.lengths()[:, None])[None]
+        if self.pooling == "max":
+            return layout.pad(states, -torch.inf).amax(0)[None]
+        weights = self.attention(states, layout)
+        return torch.einsum("tbk,tbd->kbd", weights, layout.pad(states, 0.0))
+
+
+class MultiTaskNetwork(nn.Module):
+    """One shared recurrent trunk, one linear head per task (hard sharing, Caruana 1997).
+
+    Legend: S steps in all, B sequences, F inputs, D state width, C_k outputs of task k.
+
+    Heads of equal shape start from equal weights (those of `torch.nn.Linear`, bias zero), so that a
+    network depends neither on the order of its tasks nor, before training, on their number.
+
+    Parameters
+    ----------
+    n_features : int
+        F.
+    n_outputs : tuple of int
+        C_k of each task.
+    per_step : tuple of bool
+        Which tasks are read off every step rather than off the pooled sequence.
+    cell, activation, hidden_layer_sizes, bidirectional, dropout
+        As in `RecurrentStack`; dropout acts before the heads as well.
+    pooling : {"last", "mean", "max", "attention"}
+    dtype : torch.dtype
+    """
+
+    def __init__(
+        self,
+        n_features,
+        n_outputs,
+        per_step,
+        cell,
+        activation,
+        hidden_layer_sizes,
+        bidirectional,
+        dropout,
+        pooling,
+        dtype,
+    ):
+        super().__init__()
+        self.per_step = tuple(per_step)
+        self.recurrence = RecurrentStack(
+            cell, activation, n_features, hidden_layer_sizes, bidirectional, dropout
+        )
+        self.pooling = TaskPooling(pooling, self.recurrence, len(n_outputs))
+        self.dropout = SeededDropout(dropout)
+        self.heads = nn.ModuleList(
+            nn.Linear(self.recurrence.output_size, width) for width in n_outputs
+        )
+        seed = int(torch.randint(2**31 - 1, ()))
+        for head in self.heads:
+            bound = head.in_features**-0.5
+            generator = torch.Generator().manual_seed(seed)
+            nn.init.uniform_(head.weight, -bound, bound, generator=generator)
+            nn.init.zeros_(head.bias)
+        self.to(dtype)
+
+    def forward(self, inputs):
+        """Run a batch.
+
+        Parameters
+        ----------
+        inputs : PackedInputs
+            ``steps`` (S, F) and their ``layout``.
+
+        Returns
+        -------
+        tuple of K Tensors
+            (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
+        """
+        states = self.recurrence(inputs.steps, inputs.layout)  # [S, D]
+        pooled = () if all(self.per_step) else self.pooling(states, inputs.layout)
+        if any(self.per_step):
+            states = self.dropout(states)
+        if len(pooled):
+            pooled = self.dropout(pooled).expand(len(self.heads), -1, -1)  # [K, B, D]
+        return tuple(
+            head(states if steps else pooled[task])
+            for task, (head, steps) in enumerate(zip(self.heads, self.per_step, strict=True))
+        )
+
+    def attention(self, inputs):
+        """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""
+        states = self.recurrence(inputs.steps, inputs.layout)
+        return inputs.layout.unpad(self.pooling.attention(states, inputs.layout))
+
+
+class PackedInputs:
+    """The inputs of a batch: ``steps``, a Tensor of shape (S, F), and their ``layout``."""
+
+    def __init__(self, steps, layout):
+        self.steps = steps
+        self.layout = layout
+
+    def __len__(self):
+        return len(self.layout)
+
+    def to(self, device):
+        """Return the batch on a device."""
+        if self.steps.device == torch.device(device):
+            return self
+        return PackedInputs(self.steps.to(device), self.layout.to(device))

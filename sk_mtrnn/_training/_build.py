@@ -1,0 +1,237 @@
+"""From the estimators' parameters to a skorch net, and through a fit."""
+
+import copy
+import inspect
+
+import numpy as np
+import torch
+from skorch.callbacks import GradientNormClipping, LRScheduler, PrintLog
+
+from .._loss import MultiTaskLoss
+from .._network import MultiTaskNetwork
+from ._callbacks import BestWeights, EpochBar, FiniteWeights, TaskLosses
+from ._net import MultiTaskNet
+from ._seeding import borrowed_generators, seeded_dropout
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+# what the estimators' own parameters say; net_params may not say it again
+_OWNED = {
+    "module": "cell, hidden_layer_sizes, pooling and dropout",
+    "criterion": "tasks and task_weights",
+    "optimizer": "optimizer",
+    "lr": "learning_rate",
+    "optimizer__lr": "learning_rate",
+    "optimizer__weight_decay": "weight_decay",
+    "max_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "train_split": "early_stopping and validation_fraction",
+    "callbacks": "callbacks",
+    "device": "device",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+    "dataset": "X",
+    "predict_nonlinearity": "tasks",
+    "classes": "tasks",
+}
+_OWNED_BY_LOADER = ("batch_size", "sampler", "batch_sampler", "shuffle", "collate_fn", "generator")
+
+
+def check_net_params(net_params):
+    """Refuse skorch arguments that a parameter of the estimators owns.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and the parameter that owns it.
+    """
+    for name in net_params or ():
+        if not isinstance(name, str):
+            raise ValueError(f"net_params must have str keys, found {name!r}.")
+        prefix, _, rest = name.partition("__")
+        owner = _OWNED.get(name)
+        if owner is None and prefix in ("module", "criterion"):
+            owner = _OWNED[prefix]
+        if owner is None and prefix.startswith("iterator_") and rest in _OWNED_BY_LOADER:
+            owner = "batch_size and random_state"
+        if owner is not None:
+            raise ValueError(
+                f"net_params must not hold {name!r}: the estimator's {owner} decides it."
+            )
+
+
+def resolve_device(device):
+    """Turn the parameter ``device`` into a torch device that is there.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device on this machine.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device must be 'auto' or a device of this machine, found {device!r}: {error}"
+        ) from error
+    return str(device)
+
+
+def build_net(estimator, n_features, task_set, task_weights, seed, weights=None):
+    """Build a net with its initial weights.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTaskRNN
+        Read for its parameters.
+    n_features : int
+    task_set : TaskSet
+    task_weights : ndarray of shape (K,)
+    seed : int
+        Decides the initial weights.
+    weights : dict of str to Tensor, default=None
+        State to start from instead (warm start).
+
+    Returns
+    -------
+    MultiTaskNet
+
+    Raises
+    ------
+    ValueError
+        If ``weights`` belong to a network of another shape.
+    """
+    e = estimator
+    dtype = getattr(torch, e.dtype)
+    optimizer = (
+        OPTIMIZERS.get(e.optimizer, e.optimizer) if isinstance(e.optimizer, str) else e.optimizer
+    )
+    params = {
+        "module": MultiTaskNetwork,
+        "module__n_features": n_features,
+        "module__n_outputs": tuple(task.n_outputs for task in task_set.tasks),
+        "module__per_step": task_set.step_flags,
+        "module__cell": e.cell,
+        "module__activation": e.activation,
+        "module__hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
+        "module__bidirectional": e.bidirectional,
+        "module__dropout": e.dropout,
+        "module__pooling": e.pooling,
+        "module__dtype": dtype,
+        "criterion": MultiTaskLoss,
+        "criterion__losses": [task.losses for task in task_set.tasks],
+        "criterion__task_weights": task_weights,
+        "optimizer": optimizer,
+        "lr": e.learning_rate,
+        "batch_size": e.batch_size,
+        "train_split": None,
+        "device": resolve_device(e.device),
+        "verbose": max(e.verbose - 1, 0),
+        "callbacks__print_log": PrintLog(keys_ignored="task_losses") if e.verbose > 1 else None,
+        **_optimizer_params(e, optimizer),
+    }
+    params.update(e.net_params or {})
+    with borrowed_generators(seed):
+        net = MultiTaskNet(**params).initialize()
+    if weights is not None:
+        try:
+            net.module_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                "warm_start=True needs the same network as in the last fit, but its parameters, "
+                f"its tasks or the classes changed: {error}"
+            ) from error
+    return net
+
+
+def _optimizer_params(e, optimizer):
+    accepted = inspect.signature(optimizer).parameters
+    params = {}
+    if e.weight_decay or "weight_decay" in accepted:
+        params["optimizer__weight_decay"] = e.weight_decay
+    if "fused" in accepted and isinstance(e.optimizer, str):
+        params["optimizer__fused"] = True
+    if e.optimizer == "sgd":  # as scikit-learn's MLP
+        params |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
+    return params
+
+
+def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evaluate=None):
+    """Run a net over data for some epochs.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        Keeps its weights and the state of its optimizer.
+    estimator : BaseMultiTaskRNN
+        Read for its parameters.
+    train_data, valid_data : SequenceData
+        ``valid_data`` None: no early stopping.
+    epochs : int
+    seed : int
+        Decides order of samples and dropout.
+    names : list
+        Names of the tasks.
+    evaluate : callable, default=None
+        Held-out score for early stopping, see `BestWeights`.
+
+    Returns
+    -------
+    dict
+        ``"losses"`` (list of K floats an epoch), ``"scores"`` (one float an epoch) and
+        ``"best_epoch"`` of this call, counted from 1 (0 if no epoch was completed).
+    """
+    before = len(net.history)
+    names = [str(name) for name in names]
+    best = BestWeights(estimator.n_iter_no_change, estimator.tol, evaluate)
+    callbacks = {"task_losses": TaskLosses(names), "finite_weights": FiniteWeights()}
+    if valid_data is not None:
+        callbacks["best_weights"] = best
+    if estimator.max_grad_norm is not None:
+        callbacks["clipping"] = GradientNormClipping(estimator.max_grad_norm)
+    schedule = _schedule(estimator, epochs, valid_data is not None)
+    if schedule is not None:
+        callbacks["schedule"] = schedule
+    if estimator.verbose == 1:
+        callbacks["bar"] = EpochBar(names)
+    # instances are used as they are by skorch; a fit changes no parameter
+    net.callbacks = [*callbacks.items(), *copy.deepcopy(list(estimator.callbacks or []))]
+    net.max_epochs = epochs
+    net.initialize_callbacks()
+    net.rng = np.random.default_rng(seed)
+    foreign = callable(estimator.cell) or estimator.callbacks or estimator.net_params
+    with (
+        borrowed_generators(seed, bool(foreign)),
+        seeded_dropout(net.module_, seed, net.device),
+    ):
+        net.partial_fit((train_data, valid_data))
+    net.rng = None
+    completed = [row for row in net.history.to_list()[before:] if "task_losses" in row]
+    scores = best.scores_ if valid_data is not None else []
+    return {
+        "losses": [row["task_losses"] for row in completed],
+        "scores": scores,
+        "best_epoch": best.best_epoch_ if scores else len(completed),
+    }
+
+
+def _schedule(e, epochs, validated):
+    if e.learning_rate_schedule == "cosine":
+        return LRScheduler("CosineAnnealingLR", T_max=max(epochs, 1))
+    if e.learning_rate_schedule == "plateau":
+        return LRScheduler(
+            "ReduceLROnPlateau",
+            monitor="valid_loss" if validated else "train_loss",
+            factor=0.5,
+            patience=max(1, e.n_iter_no_change // 2),
+            threshold=e.tol,
+            threshold_mode="abs",
+        )
+    return None

@@ -1,0 +1,154 @@
+"""What happens between epochs: losses by task, early stopping, weights that stay finite, progress."""
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+
+def copy_weights(net):
+    """A copy of all weights of a net's module."""
+    return {name: value.detach().clone() for name, value in net.module_.state_dict().items()}
+
+
+class TaskLosses(Callback):
+    """Write each epoch's loss of every task into the history, and forget its batches.
+
+    The history of a batch costs as much memory as a few labels; over millions of batches that would
+    be more than the data.
+
+    Parameters
+    ----------
+    names : list of str
+        One a task, for the printed table.
+    """
+
+    def __init__(self, names):
+        self.names = names
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) > 1:
+            net.history[-2]["batches"] = []
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        net.history.record("task_losses", self._mean(net, "train"))
+        for name, loss in zip(self.names, net.history[-1, "task_losses"], strict=True):
+            net.history.record(f"{name} loss", loss)
+
+    def on_train_end(self, net, **kwargs):
+        if len(net.history):
+            net.history[-1]["batches"] = []
+
+    @staticmethod
+    def _mean(net, part):
+        batches = net.history[-1, "batches"]
+        batches = [batch for batch in batches if f"{part}_task_losses" in batch]
+        sizes = [batch[f"{part}_batch_size"] for batch in batches]
+        losses = [batch[f"{part}_task_losses"] for batch in batches]
+        return np.average(losses, axis=0, weights=sizes).tolist()
+
+
+class BestWeights(Callback):
+    """Say when the held-out score no longer rises, and go back to the best weights at the end.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs in a row without a gain of ``tol``.
+    tol : float
+    evaluate : callable ``() -> float`` or None
+        The held-out score, higher is better. None: minus the weighted loss.
+    """
+
+    def __init__(self, patience, tol, evaluate):
+        self.patience = patience
+        self.tol = tol
+        self.evaluate = evaluate
+
+    def on_train_begin(self, net, **kwargs):
+        self.best_, self.best_epoch_, self.weights_ = -np.inf, 0, None
+        self.mark_, self.waited_, self.scores_ = -np.inf, 0, []
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.evaluate is None:
+            score = -net.history[-1, "valid_loss"]
+        else:
+            score = float(self.evaluate())
+        self.scores_.append(score)
+        net.history.record("validation_score", score)
+        if score > self.best_:
+            self.best_, self.best_epoch_, self.weights_ = (
+                score,
+                len(self.scores_),
+                copy_weights(net),
+            )
+        if score > self.mark_ + self.tol:
+            self.mark_, self.waited_ = score, 0
+        else:
+            self.waited_ += 1
+
+    @property
+    def stop_(self):
+        """Whether training has come to its end."""
+        return self.waited_ >= self.patience
+
+    def on_train_end(self, net, **kwargs):
+        if self.weights_ is not None:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = self.evaluate = None  # neither weights nor data outlive training
+
+
+class FiniteWeights(Callback):
+    """Keep weights to fall back to, should the loss cease to be finite."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.kept_ = [copy_weights(net)]
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.kept_ = [copy_weights(net), *self.kept_[:1], self.kept_[-1]]
+
+    def on_train_end(self, net, dataset_train=None, **kwargs):
+        self.kept_ = []
+
+    def restore(self, net, dataset):
+        """Load the newest kept weights under which every training loss is finite."""
+        net.optimizer_.state.clear()  # its moments are no longer finite
+        for weights in self.kept_:
+            net.module_.load_state_dict(weights)
+            if is_finite(net, net.get_iterator(dataset, training=False)):
+                return
+
+
+def is_finite(net, batches):
+    """Whether outputs and losses are finite on some batches."""
+    for inputs, targets in batches:
+        outputs = net.evaluation_step((inputs, targets))
+        targets = [target.to(net.device) for target in targets]
+        losses = net.criterion_.per_task(outputs, targets, len(inputs))
+        if not all(torch.isfinite(values).all() for values in (*outputs, losses)):
+            return False
+    return True
+
+
+class EpochBar(Callback):
+    """A progress bar over the epochs, which shows the losses of the tasks.
+
+    Parameters
+    ----------
+    names : list of str
+    """
+
+    def __init__(self, names):
+        self.names = names
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        losses = zip(self.names, net.history[-1, "task_losses"], strict=True)
+        self.bar_.set_postfix({name: f"{loss:.4g}" for name, loss in losses}, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        del self.bar_

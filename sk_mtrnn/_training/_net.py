@@ -1,0 +1,150 @@
+"""The skorch net: its steps, its batches, and what ends training."""
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch import NeuralNet
+
+from ..sequences import LengthBatches
+from ._callbacks import is_finite
+
+_INFERENCE_SAMPLES = 512
+_INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, however long they are
+
+
+class _Diverged(Exception):
+    """The training loss is no longer finite."""
+
+
+class MultiTaskNet(NeuralNet):
+    """`skorch.NeuralNet` over `SequenceData`.
+
+    `fit_loop` takes the pair (training data, validation data or None) as X. ``rng`` shuffles; the
+    training room sets it before each fit.
+    """
+
+    rng = None
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        return X
+
+    def get_iterator(self, dataset, training=False):
+        size = self.batch_size
+        if not training and len(dataset):
+            size = max(
+                size, min(_INFERENCE_SAMPLES, _INFERENCE_STEPS // int(dataset.lengths.max()))
+            )
+        params = self.get_params_for("iterator_train" if training else "iterator_valid")
+        loader = self.iterator_train if training else self.iterator_valid
+        return loader(
+            dataset,
+            sampler=LengthBatches(dataset.lengths, size, self.rng if training else None),
+            batch_size=None,
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),  # else DataLoader draws a seed from torch's global one
+            **params,
+        )
+
+    def infer(self, x, **fit_params):
+        return self.module_(x.to(self.device))
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        targets = [target.to(self.device) for target in y_true]
+        losses = self.criterion_.per_task(y_pred, targets, len(X))
+        part = "train" if training else "valid"
+        self.history.record_batch(f"{part}_task_losses", losses.detach().tolist())
+        return self.criterion_(losses)
+
+    def train_step_single(self, batch, **fit_params):
+        step = super().train_step_single(batch, **fit_params)
+        if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
+            raise _Diverged
+        return step
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        dataset, _ = X
+        try:
+            for _ in range(self.max_epochs if epochs is None else epochs):
+                super().fit_loop(X, y, epochs=1, **fit_params)
+                if any(getattr(callback, "stop_", False) for _, callback in self.callbacks_):
+                    break
+            last_look = dataset[np.arange(min(self.batch_size, len(dataset)))]
+            if not is_finite(self, [last_look]):
+                raise _Diverged
+        except _Diverged:
+            dict(self.callbacks_)["finite_weights"].restore(self, dataset)
+            warnings.warn(
+                f"The loss ceased to be finite in epoch {len(self.history)}; training stopped and "
+                "the last finite weights are kept. A smaller learning_rate or max_grad_norm may "
+                "help.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        except KeyboardInterrupt as interrupt:
+            if not _raised_by_skorch(interrupt):
+                warnings.warn(
+                    f"Training was interrupted in epoch {len(self.history)}; what was learned so "
+                    "far is kept.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return self
+
+
+def _as_it_is(batch):
+    return batch
+
+
+def _raised_by_skorch(interrupt):
+    """Whether a callback of skorch ended training, which it does by a KeyboardInterrupt."""
+    trace = interrupt.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
+
+
+def forward(net, dataset):
+    """Run a net over a data set, batch by batch.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+    dataset : SequenceData
+        Over all samples of its Ragged.
+
+    Returns
+    -------
+    list of ndarray, each of shape (n_samples, C_k) or (sum_T, C_k)
+        Raw outputs of every task, in the order of the samples.
+    """
+    loader, outputs = net.get_iterator(dataset, training=False), None
+    n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
+    per_step = net.module_.per_step
+    for positions, batch in zip(loader.sampler, loader, strict=True):
+        parts = [part.cpu().numpy() for part in net.evaluation_step(batch)]
+        order = dataset.order(positions)
+        if outputs is None:
+            outputs = [
+                np.empty((n_rows[steps], part.shape[1]), dtype=part.dtype)
+                for steps, part in zip(per_step, parts, strict=True)
+            ]
+        for output, part, steps in zip(outputs, parts, per_step, strict=True):
+            output[order.rows if steps else order.samples] = part
+    return outputs
+
+
+def attention(net, dataset):
+    """Attention weights of every task over every step: an ndarray of shape (sum_T, K)."""
+    weights = None
+    loader = net.get_iterator(dataset, training=False)
+    net._set_training(False)
+    for positions, (inputs, _) in zip(loader.sampler, loader, strict=True):
+        with torch.no_grad():
+            part = net.module_.attention(inputs.to(net.device)).cpu().numpy()
+        if weights is None:
+            weights = np.empty((len(dataset.sequences.values), part.shape[1]), dtype=part.dtype)
+        weights[dataset.order(positions).rows] = part
+    return weights

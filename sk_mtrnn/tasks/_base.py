@@ -1,0 +1,92 @@
+"""What a task is: labels to tensors and back."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+
+class Task(BaseEstimator, ABC):
+    """One thing to predict: the options of its loss, and both directions of its labels.
+
+    A task object holds parameters. `fit` clones it once per column and calls, on the clone, `learn`
+    with the training labels; from then on it turns labels into what its loss reads (`encode`) and
+    network outputs into labels (`decode`). Nothing else in the package asks what type a task has.
+
+    Attributes
+    ----------
+    type_name : str
+        The type's name in ``tasks`` and ``task_types_``.
+    encoded_dtype : dtype
+        Of the arrays `encode` returns.
+    """
+
+    type_name: ClassVar[str]
+    encoded_dtype: ClassVar[type]
+
+    @abstractmethod
+    def learn(self, labels, weights, *, name, standardize):
+        """Learn the encoding from the labelled training entries.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_labels,)
+        weights : ndarray of shape (n_labels,)
+            Sample weights of these entries.
+        name : hashable
+            The task's name, for messages.
+        standardize : bool
+            Whether a target is scaled to zero mean and unit variance.
+
+        Returns
+        -------
+        self
+        """
+
+    @property
+    @abstractmethod
+    def learned(self):
+        """Whether the encoding is known."""
+
+    @property
+    @abstractmethod
+    def n_outputs(self):
+        """How many numbers the network's head gives."""
+
+    def declare_classes(self, classes, *, name):
+        """Learn the classes before any label is seen; nothing to do for a task without classes."""
+
+    @abstractmethod
+    def encode(self, labels, *, name):
+        """Turn labels (n_labels,) into an array the loss reads.
+
+        Raises
+        ------
+        ValueError
+            If a label is none the task can encode; the message names task and label.
+        """
+
+    def label_weights(self, labels, weights, *, name):
+        """Weights (n_labels,) of labelled entries, classes weighed in; by default as given."""
+        return weights
+
+    @abstractmethod
+    def losses(self, outputs, values):
+        """Loss of each entry: Tensors (L, n_outputs) and (L,) to (L,)."""
+
+    @abstractmethod
+    def decode(self, outputs):
+        """Turn network outputs (m, n_outputs) into labels or units: an array (m,)."""
+
+    def decode_proba(self, outputs):
+        """Class probabilities (m, n_classes); None for a task without classes."""
+        return None
+
+    def decode_std(self, outputs):
+        """Predictive standard deviation in the target's units (m,); NaN where there is none."""
+        return np.full(len(outputs), np.nan)
+
+    @abstractmethod
+    def score(self, labels, predictions, weights):
+        """The task's own score, higher is better: labels, predictions and weights (m,) to float."""

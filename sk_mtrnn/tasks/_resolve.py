@@ -1,0 +1,119 @@
+"""From the parameters `tasks` and `class_weight` to one task object per column."""
+
+import numpy as np
+from sklearn.base import clone
+
+from ._base import Task
+from ._classification import ClassificationTask
+from ._inference import infer_task_type
+from ._regression import RegressionTask
+
+TASK_TYPES = {task.type_name: task for task in (ClassificationTask, RegressionTask)}
+
+
+def resolve_tasks(tasks, columns, *, allowed, default):
+    """Make one unlearned task object for each column of labels.
+
+    Parameters
+    ----------
+    tasks : None, str, Task or dict
+        The estimator's parameter.
+    columns : list of Column
+    allowed : tuple of str
+        Types the estimator takes.
+    default : str or None
+        Type of a task ``tasks`` says nothing about; None infers it from the labels.
+
+    Returns
+    -------
+    list of Task
+
+    Raises
+    ------
+    ValueError
+        If ``tasks`` names an unknown column, an unknown type or one that is not allowed.
+    """
+    names = [column.name for column in columns]
+    if isinstance(tasks, dict):
+        unknown = [name for name in tasks if name not in names]
+        if unknown:
+            raise ValueError(
+                f"tasks names the unknown task {unknown[0]!r}; the tasks in y are {names}."
+            )
+    resolved = []
+    for column in columns:
+        spec = tasks.get(column.name) if isinstance(tasks, dict) else tasks
+        if spec is None:
+            spec = default or infer_task_type(column)
+        task = TASK_TYPES.get(spec) if isinstance(spec, str) else spec
+        if not isinstance(task, (type, Task)):
+            raise ValueError(
+                f"tasks must say {' or '.join(map(repr, allowed))} or hold a task object for task "
+                f"{column.name!r}, found {spec!r}."
+            )
+        if task.type_name not in allowed:
+            raise ValueError(
+                f"tasks says {task.type_name} for task {column.name!r}, but this estimator takes "
+                f"{' and '.join(allowed)} only; MultiTaskRNN takes any mix."
+            )
+        resolved.append(task() if isinstance(task, type) else clone(task))
+    return resolved
+
+
+def spread_class_weight(class_weight, tasks):
+    """Give the estimator's ``class_weight`` to the learned tasks that have classes and none yet.
+
+    Raises
+    ------
+    ValueError
+        If a dict names a class that no such task has.
+    """
+    takers = [task for task in tasks if "class_weight" in task.get_params()]
+    if isinstance(class_weight, dict):
+        known = {label for task in takers for label in task.classes_.tolist()}
+        unknown = [label for label in class_weight if label not in known]
+        if unknown:
+            raise ValueError(
+                f"class_weight names the unknown class {unknown[0]!r}; the classes are "
+                f"{sorted(known, key=str)}."
+            )
+    for task in takers:
+        if task.class_weight is None and class_weight is not None:
+            weight = class_weight
+            if isinstance(weight, dict):
+                weight = {c: w for c, w in weight.items() if c in task.classes_.tolist()}
+            task.set_params(class_weight=weight)
+            task.check_class_weight()
+
+
+def resolve_task_weights(task_weights, names):
+    """Turn the parameter ``task_weights`` into an array of shape (K,).
+
+    Raises
+    ------
+    ValueError
+        If it has another length, names an unknown task, is negative, not finite or all zero.
+    """
+    if task_weights is None:
+        return np.ones(len(names))
+    if isinstance(task_weights, dict):
+        unknown = [name for name in task_weights if name not in names]
+        if unknown:
+            raise ValueError(
+                f"task_weights names the unknown task {unknown[0]!r}; the tasks are {names}."
+            )
+        task_weights = [task_weights.get(name, 1.0) for name in names]
+    try:
+        weights = np.asarray(task_weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"task_weights must be numbers, found {task_weights!r}.") from error
+    if weights.shape != (len(names),):
+        raise ValueError(
+            f"task_weights must hold one weight for each of the {len(names)} tasks, found shape "
+            f"{weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(f"task_weights must be nonnegative and finite, found {weights.tolist()}.")
+    if not weights.any():
+        raise ValueError("task_weights must not be all zero.")
+    return weights

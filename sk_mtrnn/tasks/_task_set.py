@@ -1,0 +1,223 @@
+"""All tasks of one fit: columns of labels to encoded targets, network outputs back to columns."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._resolve import resolve_tasks, spread_class_weight
+
+
+class EncodedLabels(NamedTuple):
+    """The labels of one task as its loss reads them.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples,) or (sum_T,)
+        Anything where there is no label.
+    weights : ndarray, same shape
+        0 where an entry takes no part.
+    per_step : bool
+    """
+
+    values: np.ndarray
+    weights: np.ndarray
+    per_step: bool
+
+
+class TaskSet:
+    """One learned task object for each column of y.
+
+    Parameters
+    ----------
+    columns : list of Column
+        The labels of the first fit.
+    tasks, allowed, default
+        As in `resolve_tasks`.
+
+    Attributes
+    ----------
+    names : list
+    tasks : list of Task
+    per_step : list of bool or None
+        None while nothing tells: no label of that task has been seen yet.
+    """
+
+    def __init__(self, columns, tasks, *, allowed, default):
+        self.names = [column.name for column in columns]
+        self.tasks = resolve_tasks(tasks, columns, allowed=allowed, default=default)
+        self.per_step = [column.per_step for column in columns]
+
+    def __len__(self):
+        return len(self.tasks)
+
+    @property
+    def step_flags(self):
+        """Which tasks are per step; one that is not known yet counts as per sequence."""
+        return tuple(bool(per_step) for per_step in self.per_step)
+
+    @property
+    def types(self):
+        """Type of every task, by name."""
+        return dict(zip(self.names, (task.type_name for task in self.tasks), strict=True))
+
+    @property
+    def classes(self):
+        """Classes of every task that has some, by name."""
+        named = zip(self.names, self.tasks, strict=True)
+        return {name: task.classes_ for name, task in named if hasattr(task, "classes_")}
+
+    def declare_classes(self, classes):
+        """Tell the tasks their classes before any label is seen.
+
+        Parameters
+        ----------
+        classes : dict by name, list in task order, or for a single task its classes
+
+        Raises
+        ------
+        ValueError
+            If a task that has classes is not told any, or ``classes`` does not match the tasks.
+        """
+        for name, task, given in self._classes_by_task(classes):
+            task.declare_classes(given, name=name)
+
+    def check_classes(self, classes):
+        """Refuse classes other than those declared first.
+
+        Raises
+        ------
+        ValueError
+        """
+        for name, task, given in self._classes_by_task(classes):
+            known = getattr(task, "classes_", None)
+            if known is not None and given is not None and set(given) != set(known.tolist()):
+                raise ValueError(
+                    "classes is not the same as on the first call to partial_fit: for task "
+                    f"{name!r} expected {known.tolist()}, found {list(given)}."
+                )
+
+    def _classes_by_task(self, classes):
+        if isinstance(classes, dict):
+            unknown = [name for name in classes if name not in self.names]
+            if unknown:
+                raise ValueError(
+                    f"classes names the unknown task {unknown[0]!r}; the tasks are {self.names}."
+                )
+            given = [classes.get(name) for name in self.names]
+        elif classes is None:
+            given = [None] * len(self)
+        elif len(self) == 1 and not any(np.ndim(entry) for entry in classes):
+            given = [classes]
+        else:
+            given = list(classes)
+        if len(given) != len(self):
+            raise ValueError(
+                f"classes must hold one list of classes for each of the {len(self)} tasks, found "
+                f"{len(given)}."
+            )
+        return zip(self.names, self.tasks, given, strict=True)
+
+    def learn(self, columns, weights, lengths, *, standardize, class_weight, partial=False):
+        """Learn what is not learned yet: classes and scales. What is learned stays as it is.
+
+        Parameters
+        ----------
+        columns : list of Column
+        weights : ndarray of shape (n_samples, n_tasks)
+            0 for samples that take no part.
+        lengths : ndarray of shape (n_samples,)
+        standardize : bool
+        class_weight : dict, "balanced" or None
+            For the tasks that set none themselves.
+        partial : bool, default=False
+            Whether tasks may be without labels for now.
+
+        Raises
+        ------
+        ValueError
+            If a task has no label that counts (unless ``partial``), or changes between labels per
+            step and per sequence.
+        """
+        for k, (column, task) in enumerate(zip(columns, self.tasks, strict=True)):
+            known = ~column.missing
+            entries = _entry_weights(column, weights[:, k], lengths)[known]
+            if known.any():
+                self._settle_kind(k, column)
+            if not entries.any():
+                if partial:
+                    continue
+                raise ValueError(
+                    f"Task {column.name!r} has too few samples to train on: every labelled entry "
+                    "has sample_weight 0 or is held out for early stopping."
+                )
+            if not task.learned:
+                labels = column.values[known]
+                task.learn(labels, entries, name=column.name, standardize=standardize)
+        spread_class_weight(class_weight, self.tasks)
+
+    def _settle_kind(self, k, column):
+        kinds = {True: "per time step", False: "per sequence"}
+        before = self.per_step[k]
+        if before is not None and before != column.per_step:
+            raise ValueError(
+                f"Task {column.name!r} had labels {kinds[before]} before, and "
+                f"{kinds[column.per_step]} now."
+            )
+        self.per_step[k] = column.per_step
+
+    def encode(self, columns, weights, lengths):
+        """Encode labels, class weights multiplied into the weights.
+
+        Parameters
+        ----------
+        columns, weights, lengths
+            As in `learn`.
+
+        Returns
+        -------
+        list of EncodedLabels
+
+        Raises
+        ------
+        ValueError
+            If a label is none the task can encode.
+        """
+        encoded = []
+        for k, (column, task) in enumerate(zip(columns, self.tasks, strict=True)):
+            known, name = ~column.missing, column.name
+            shape = int(lengths.sum()) if self.per_step[k] else len(lengths)
+            values, entries = np.zeros(shape, dtype=task.encoded_dtype), np.zeros(shape)
+            if known.any():
+                labels = column.values[known]
+                values[known] = task.encode(labels, name=name)
+                given = _entry_weights(column, weights[:, k], lengths)[known]
+                entries[known] = task.label_weights(labels, given, name=name)
+            encoded.append(EncodedLabels(values, entries, self.step_flags[k]))
+        return encoded
+
+    def scores(self, columns, weights, lengths, outputs):
+        """Each task's own score on its labelled entries; tasks without any are left out.
+
+        Parameters
+        ----------
+        columns, weights, lengths
+            As in `learn`.
+        outputs : list of ndarray, each of shape (n_samples or sum_T, n_outputs)
+
+        Returns
+        -------
+        dict of name to float
+        """
+        scores = {}
+        for k, (column, task, output) in enumerate(zip(columns, self.tasks, outputs, strict=True)):
+            known = ~column.missing
+            if known.any():
+                given = _entry_weights(column, weights[:, k], lengths)[known]
+                predicted = task.decode(output[known])
+                scores[column.name] = task.score(column.values[known], predicted, given)
+        return scores
+
+
+def _entry_weights(column, weights, lengths):
+    """Weights of a task's entries from those of the samples."""
+    return np.repeat(weights, lengths) if column.per_step else weights
