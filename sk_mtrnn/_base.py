@@ -11,6 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
+from .metrics import multitask_scorer
+from .model_selection import stratified_fraction
 from .recurrence import CELLS
 from .sequences import (
     assemble,
@@ -110,7 +112,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         if not again:
             self._start(labels)
         columns = labels.matched(self.task_names_)
-        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         part, held_out = self._hold_out(labels, seed)
         self._learn(sequences, columns, _only(weights, part), again=again)
@@ -136,7 +138,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         columns = labels.matched(self.task_names_, may_lack=True)
         if all(column.missing.all() for column in columns):
             raise ValueError("y must hold at least one label, found none in this chunk.")
-        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         self._learn(sequences, columns, weights, again=not first, partial=True)
         data = self._data(sequences, columns, weights, np.arange(len(sequences)))
@@ -186,6 +188,11 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
+    def _weights(self, sample_weight, labels):
+        """Sample weights, one column a fitted task; given by task they follow the columns of y."""
+        weights = check_sample_weight(sample_weight, labels.n_samples, len(labels.columns))
+        return weights[:, labels.positions(self.task_names_)]
+
     def _hold_out(self, labels, seed):
         """Indices of the training part, and of the part early stopping watches."""
         n_samples = labels.n_samples
@@ -197,7 +204,6 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
                 f"the samples, which of n_samples={n_samples} leaves too few: expected at least "
                 "one held out and one to train on."
             )
-        from .model_selection import stratified_fraction
 
         return stratified_fraction(labels, self.validation_fraction, np.random.default_rng(seed))
 
@@ -238,7 +244,6 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         """The score early stopping watches, as a function of nothing."""
         if self.scoring is None or not len(held_out):
             return None
-        from .metrics import multitask_scorer
 
         scorer = multitask_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
         X = _safe_indexing(X, held_out) if self._tabular else sequences[held_out]
@@ -369,8 +374,9 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
             If y holds no label at all.
         """
         sequences, outputs = self._outputs(X)
-        columns = read_labels(y, sequences.lengths).matched(self.task_names_)
-        weights = check_sample_weight(sample_weight, len(sequences), len(columns))
+        labels = read_labels(y, sequences.lengths)
+        columns = labels.matched(self.task_names_)
+        weights = self._weights(sample_weight, labels)
         scores = self._task_set.scores(columns, weights, sequences.lengths, outputs)
         if not scores:
             raise ValueError("y must hold at least one label to score, found none.")

@@ -10,24 +10,25 @@ from ._base import BaseMultiTaskRNN
 class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     """Multi-task recurrent classifier: one shared trunk, one softmax per task.
 
-    With trunk h_θ, head g_k, cross-entropy ℓ_k and weight w_k of task k, and M_k the entries of task k
-    that carry a label, `fit` minimises over θ and the heads
+    With trunk h_θ, head g_k, cross-entropy ℓ_k and weight w_k of task k, and M_k the entries of
+    task k that carry a label, `fit` minimises over θ and the heads
 
-        L = Σ_k w_k · ( Σ_{(i,t) ∈ M_k} s_ik ℓ_k(g_k(h_θ(x_i)_t), y_ikt) / Σ_{(i,t) ∈ M_k} s_ik )
+      L = Σ_k w_k · ( Σ_{(i,t) ∈ M_k} s_ik ℓ_k(g_k(h_θ(x_i)_t), y_ikt) / Σ_{(i,t) ∈ M_k} s_ik )
 
-    with s_ik the sample weight of sequence x_i (times its class weight). A missing label neither adds
-    to a task's loss nor dilutes it. Labels are one a sequence (read off the pooled states) or one a
-    time step. Hard parameter sharing is Caruana's (1997).
+    with s_ik the sample weight of sequence x_i (times its class weight). A missing label neither
+    adds to a task's loss nor dilutes it. Labels are one a sequence (read off the pooled states) or
+    one a time step. Hard parameter sharing is Caruana's (1997).
 
     Parameters
     ----------
     tasks : None, str, ClassificationTask or dict, default=None
-        Options of the tasks: one `ClassificationTask` (or "classification") for all of them, or a dict
-        from task name (column index where y has no names) to those. None: the defaults for all.
+        Options of the tasks: one `ClassificationTask` (or "classification") for all of them, or a
+        dict from task name (column index where y has no names) to those. None: the defaults for
+        all.
     cell : {"gru", "rnn", "lstm"} or callable, default="gru"
-        The recurrence: Elman's (1990), the GRU (Cho et al. 2014) or the LSTM (Hochreiter & Schmidhuber
-        1997), in the equations of `torch.nn`. A callable ``(input_size, hidden_size) -> module``
-        builds another one with the semantics of `torch.nn.GRU` (time on axis 0, or a
+        The recurrence: Elman's (1990), the GRU (Cho et al. 2014) or the LSTM (Hochreiter &
+        Schmidhuber 1997), in the equations of `torch.nn`. A callable ``(input_size, hidden_size) ->
+        module`` builds another one with the semantics of `torch.nn.GRU` (time on axis 0, or a
         `PackedSequence`), in one direction; directions are paired here.
     hidden_layer_sizes : array-like of int, default=(64,)
         Units of each recurrent layer, as in scikit-learn's MLP; widths may differ.
@@ -52,9 +53,9 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     learning_rate : float, default=0.01
         Step size; the MLP's ``learning_rate_init``.
     learning_rate_schedule : {"cosine", "plateau"} or None, default=None
-        "cosine" falls to 0 over ``max_epochs``; "plateau" halves the rate when the loss (held out, with
-        early stopping) has not fallen by ``tol`` for ``n_iter_no_change // 2`` epochs. The MLP's
-        ``learning_rate``. `partial_fit` keeps a constant rate.
+        "cosine" falls to 0 over ``max_epochs``; "plateau" halves the rate when the loss (held out,
+        with early stopping) has not fallen by ``tol`` for ``n_iter_no_change // 2`` epochs. The
+        MLP's ``learning_rate``. `partial_fit` keeps a constant rate.
     weight_decay : float, default=0.0
         Passed to the optimizer; the MLP's ``alpha``.
     max_epochs : int, default=50
@@ -64,8 +65,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     max_grad_norm : float or None, default=1.0
         Norm above which gradients are scaled down to it (Pascanu et al. 2013). None: never.
     early_stopping : bool, default=False
-        Whether to hold out a part of the samples, stop when its score no longer rises, and go back to
-        the weights of the best epoch. The part holds its share of every task's labels (iterative
+        Whether to hold out a part of the samples, stop when its score no longer rises, and go back
+        to the weights of the best epoch. The part holds its share of every task's labels (iterative
         stratification).
     validation_fraction : float in (0, 1), default=0.1
         Share of samples held out by early stopping.
@@ -77,8 +78,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
         What early stopping watches: minus the weighted loss (None), or a scorer of
         `sk_mtrnn.metrics`. A str is `multitask_scorer` of it.
     standardize : bool, default=True
-        Whether input features are scaled to zero mean and unit variance, over all steps of the training
-        samples.
+        Whether input features are scaled to zero mean and unit variance, over all steps of the
+        training samples.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -86,13 +87,13 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     callbacks : list or None, default=None
         skorch callbacks; copied before use.
     net_params : dict or None, default=None
-        Further arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.9, 0.98)}``; what a
-        parameter here decides is refused.
+        Further arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.9, 0.98)}``; what
+        a parameter here decides is refused.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, scales and classes of the last fit.
     random_state : int, RandomState or None, default=None
-        Decides initial weights, order of samples, dropout and the held-out part. The global generators
-        of numpy and torch are left as they are (None draws one seed from numpy's).
+        Decides initial weights, order of samples, dropout and the held-out part. The global
+        generators of numpy and torch are left as they are (None draws one seed from numpy's).
     verbose : int, default=0
         1: a progress bar with the losses of the tasks; 2: a line an epoch.
 
@@ -128,14 +129,15 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
 
     Notes
     -----
-    The denominator of L in a mini-batch of B of n samples is its expectation, (B / n) Σ s_ik over all
-    training labels of the task (in `partial_fit`: over the chunk), so that gradients are unbiased and a
-    step in a long sequence counts like any other.
+    The denominator of L in a mini-batch of B of n samples is its expectation, (B / n) Σ s_ik over
+    all training labels of the task (in `partial_fit`: over the chunk), so that gradients are
+    unbiased and a step in a long sequence counts like any other.
 
     `score` is the unweighted mean over the tasks of accuracy on the labelled entries.
 
-    scikit-learn's own splitters for classifiers, which ``cv=5`` means, refuse missing labels and array
-    cells before any code here runs; `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes both.
+    scikit-learn's own splitters for classifiers, which ``cv=5`` means, refuse missing labels and
+    array cells before any code here runs; `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes
+    both.
 
     References
     ----------
@@ -144,7 +146,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     Machine Translation", EMNLP.
     Elman (1990), "Finding Structure in Time", Cognitive Science 14.
     Hochreiter & Schmidhuber (1997), "Long Short-Term Memory", Neural Computation 9.
-    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks", ICML.
+    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
+    ICML.
 
     Examples
     --------
@@ -256,8 +259,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
         Raises
         ------
         ValueError
-            As `fit`; if ``early_stopping`` is on, the chunk holds no label at all, or ``classes`` is missing on the first call,
-            or others than on the first.
+            As `fit`; also if ``early_stopping`` is on, the chunk holds no label at all, ``classes``
+            is missing on the first call, or differs from it later.
         """
         return self._partial_fit(X, y, classes, sample_weight)
 

@@ -41,29 +41,29 @@ def _has_classes(estimator):
 
 
 class MultiTaskRNN(BaseMultiTaskRNN):
-    """Multi-task recurrent network for any mix of tasks: classification and regression, per
-    sequence and per time step, in one fit.
+    """Multi-task recurrent network: any mix of task types, per sequence and per time step.
 
-    With trunk h_θ, head g_k, loss ℓ_k (see `ClassificationTask`, `RegressionTask`) and weight w_k of
-    task k, and M_k the entries of task k that carry a label, `fit` minimises over θ and the heads
+    With trunk h_θ, head g_k, loss ℓ_k (see `ClassificationTask`, `RegressionTask`) and weight w_k
+    of task k, and M_k the entries of task k that carry a label, `fit` minimises over θ and the
+    heads
 
-        L = Σ_k w_k · ( Σ_{(i,t) ∈ M_k} s_ik ℓ_k(g_k(h_θ(x_i)_t), y_ikt) / Σ_{(i,t) ∈ M_k} s_ik )
+      L = Σ_k w_k · ( Σ_{(i,t) ∈ M_k} s_ik ℓ_k(g_k(h_θ(x_i)_t), y_ikt) / Σ_{(i,t) ∈ M_k} s_ik )
 
-    with s_ik the sample weight of sequence x_i (times its class weight). A missing label neither adds
-    to a task's loss nor dilutes it. To scikit-learn this is neither classifier nor regressor. Hard
-    parameter sharing is Caruana's (1997).
+    with s_ik the sample weight of sequence x_i (times its class weight). A missing label neither
+    adds to a task's loss nor dilutes it. To scikit-learn this is neither classifier nor regressor.
+    Hard parameter sharing is Caruana's (1997).
 
     Parameters
     ----------
     tasks : None, str, Task or dict, default=None
-        What each task is: "classification", "regression" or a task object, one for all tasks or a dict
-        from task name (column index where y has no names) to those. None, or a task the dict leaves
-        out: inferred from its labels (strings, booleans and whole numbers are classes, other numbers
-        are quantities); ``task_types_`` says what was decided.
+        What each task is: "classification", "regression" or a task object, one for all tasks or a
+        dict from task name (column index where y has no names) to those. None, or a task the dict
+        leaves out: inferred from its labels (strings, booleans and whole numbers are classes, other
+        numbers are quantities); ``task_types_`` says what was decided.
     cell : {"gru", "rnn", "lstm"} or callable, default="gru"
-        The recurrence: Elman's (1990), the GRU (Cho et al. 2014) or the LSTM (Hochreiter & Schmidhuber
-        1997), in the equations of `torch.nn`. A callable ``(input_size, hidden_size) -> module``
-        builds another one with the semantics of `torch.nn.GRU` (time on axis 0, or a
+        The recurrence: Elman's (1990), the GRU (Cho et al. 2014) or the LSTM (Hochreiter &
+        Schmidhuber 1997), in the equations of `torch.nn`. A callable ``(input_size, hidden_size) ->
+        module`` builds another one with the semantics of `torch.nn.GRU` (time on axis 0, or a
         `PackedSequence`), in one direction; directions are paired here.
     hidden_layer_sizes : array-like of int, default=(64,)
         Units of each recurrent layer, as in scikit-learn's MLP; widths may differ.
@@ -88,9 +88,9 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     learning_rate : float, default=0.01
         Step size; the MLP's ``learning_rate_init``.
     learning_rate_schedule : {"cosine", "plateau"} or None, default=None
-        "cosine" falls to 0 over ``max_epochs``; "plateau" halves the rate when the loss (held out, with
-        early stopping) has not fallen by ``tol`` for ``n_iter_no_change // 2`` epochs. The MLP's
-        ``learning_rate``. `partial_fit` keeps a constant rate.
+        "cosine" falls to 0 over ``max_epochs``; "plateau" halves the rate when the loss (held out,
+        with early stopping) has not fallen by ``tol`` for ``n_iter_no_change // 2`` epochs. The
+        MLP's ``learning_rate``. `partial_fit` keeps a constant rate.
     weight_decay : float, default=0.0
         Passed to the optimizer; the MLP's ``alpha``.
     max_epochs : int, default=50
@@ -100,8 +100,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     max_grad_norm : float or None, default=1.0
         Norm above which gradients are scaled down to it (Pascanu et al. 2013). None: never.
     early_stopping : bool, default=False
-        Whether to hold out a part of the samples, stop when its score no longer rises, and go back to
-        the weights of the best epoch. The part holds its share of every task's labels (iterative
+        Whether to hold out a part of the samples, stop when its score no longer rises, and go back
+        to the weights of the best epoch. The part holds its share of every task's labels (iterative
         stratification).
     validation_fraction : float in (0, 1), default=0.1
         Share of samples held out by early stopping.
@@ -113,9 +113,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         What early stopping watches: minus the weighted loss (None), or a scorer of
         `sk_mtrnn.metrics`. A str is `multitask_scorer` of it.
     standardize : bool, default=True
-        Whether input features are scaled to zero mean and unit variance, over all steps of the training
-        samples, and every regression
-        target (except that of the "poisson" loss).
+        Whether input features are scaled to zero mean and unit variance, over all steps of the
+        training samples, and every regression target (except that of the "poisson" loss).
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -123,13 +122,13 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     callbacks : list or None, default=None
         skorch callbacks; copied before use.
     net_params : dict or None, default=None
-        Further arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.9, 0.98)}``; what a
-        parameter here decides is refused.
+        Further arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.9, 0.98)}``; what
+        a parameter here decides is refused.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, scales and classes of the last fit.
     random_state : int, RandomState or None, default=None
-        Decides initial weights, order of samples, dropout and the held-out part. The global generators
-        of numpy and torch are left as they are (None draws one seed from numpy's).
+        Decides initial weights, order of samples, dropout and the held-out part. The global
+        generators of numpy and torch are left as they are (None draws one seed from numpy's).
     verbose : int, default=0
         1: a progress bar with the losses of the tasks; 2: a line an epoch.
 
@@ -165,14 +164,16 @@ class MultiTaskRNN(BaseMultiTaskRNN):
 
     Notes
     -----
-    The denominator of L in a mini-batch of B of n samples is its expectation, (B / n) Σ s_ik over all
-    training labels of the task (in `partial_fit`: over the chunk), so that gradients are unbiased and a
-    step in a long sequence counts like any other.
+    The denominator of L in a mini-batch of B of n samples is its expectation, (B / n) Σ s_ik over
+    all training labels of the task (in `partial_fit`: over the chunk), so that gradients are
+    unbiased and a step in a long sequence counts like any other.
 
-    `score` is the unweighted mean over the tasks of accuracy (classification) and R² (regression) on the labelled entries.
+    `score` is the unweighted mean over the tasks of accuracy (classification) and R² (regression)
+    on the labelled entries.
 
-    scikit-learn's own splitters for classifiers, which ``cv=5`` means, refuse missing labels and array
-    cells before any code here runs; `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes both.
+    scikit-learn's own splitters for classifiers, which ``cv=5`` means, refuse missing labels and
+    array cells before any code here runs; `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes
+    both.
 
     References
     ----------
@@ -181,7 +182,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     Machine Translation", EMNLP.
     Elman (1990), "Finding Structure in Time", Cognitive Science 14.
     Hochreiter & Schmidhuber (1997), "Long Short-Term Memory", Neural Computation 9.
-    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks", ICML.
+    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
+    ICML.
 
     Examples
     --------
@@ -303,8 +305,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         Raises
         ------
         ValueError
-            As `fit`; if ``early_stopping`` is on, the chunk holds no label at all, ``tasks`` is None on the first call,
-            or ``classes`` is missing there or others than on the first.
+            As `fit`; also if ``early_stopping`` is on, the chunk holds no label at all, ``tasks`` is
+            None, or ``classes`` is missing on the first call or differs from it later.
         """
         return self._partial_fit(X, y, classes, sample_weight)
 
@@ -345,8 +347,9 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         Returns
         -------
         dict of task name to ndarray of shape (n_samples, n_classes)
-            Columns as in ``classes_``. If y was 1-D, that one task's array alone. For a per-step task (n_samples, n_timesteps, n_classes) if y
-            was a 3-D array, else a list of (T_i, n_classes) arrays.
+            Columns as in ``classes_``. If y was 1-D, that one task's array alone. For a per-step
+            task (n_samples, n_timesteps, n_classes) if y was a 3-D array, else a list of
+            (T_i, n_classes) arrays.
 
         Raises
         ------

@@ -93,12 +93,12 @@ class MultiTaskNetwork(nn.Module):
         )
         self.pooling = TaskPooling(pooling, self.recurrence, len(n_outputs))
         self.dropout = SeededDropout(dropout)
+        seed = int(torch.randint(2**31 - 1, ()))  # drawn before the heads draw, however many
         self.heads = nn.ModuleList(
             nn.Linear(self.recurrence.output_size, width) for width in n_outputs
         )
-        seed = int(torch.randint(2**31 - 1, ()))
+        bound = self.recurrence.output_size**-0.5
         for head in self.heads:
-            bound = head.in_features**-0.5
             generator = torch.Generator().manual_seed(seed)
             nn.init.uniform_(head.weight, -bound, bound, generator=generator)
             nn.init.zeros_(head.bias)

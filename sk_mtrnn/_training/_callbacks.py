@@ -1,4 +1,4 @@
-"""What happens between epochs: losses by task, early stopping, weights that stay finite, progress."""
+"""Between epochs: losses by task, early stopping, weights that stay finite, progress."""
 
 import numpy as np
 import torch
@@ -70,10 +70,8 @@ class BestWeights(Callback):
         self.mark_, self.waited_, self.scores_ = -np.inf, 0, []
 
     def on_epoch_end(self, net, **kwargs):
-        if self.evaluate is None:
-            score = -net.history[-1, "valid_loss"]
-        else:
-            score = float(self.evaluate())
+        loss = net.history[-1, "valid_loss"]
+        score = -loss if self.evaluate is None else float(self.evaluate())
         self.scores_.append(score)
         net.history.record("validation_score", score)
         if score > self.best_:

@@ -13,8 +13,8 @@ from ..sequences import packed_order
 class SequenceData(Dataset):
     """Some samples of a Ragged, with their targets; a batch is one indexing operation.
 
-    X stays as it was given. Only the steps of a batch are copied, scaled (in the dtype of X, so that
-    large offsets lose no digits) and cast.
+    X stays as it was given. Only the steps of a batch are copied, scaled (in the dtype of X, so
+    that large offsets lose no digits) and cast.
 
     Parameters
     ----------

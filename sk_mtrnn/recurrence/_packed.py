@@ -41,7 +41,7 @@ class PackedLayout:
         return PackedLayout(self.batch_sizes, device)
 
     def _ragged_indices(self):
-        """Rows of the last steps [B], step [S] and sequence [S] of every row, starts [T], T_b [B]."""
+        """Last rows [B], step [S] and sequence [S] of every row, starts [T], T_b [B]."""
         if self._indices is None:
             sizes = self.batch_sizes
             starts = torch.cumsum(sizes, 0) - sizes
@@ -102,7 +102,7 @@ class PackedLayout:
         return grid[step, sequence]
 
     def as_cell_input(self, steps):
-        """What a `torch.nn` recurrence reads fastest: (T, B, D) if lengths are equal, else packed."""
+        """What a `torch.nn` recurrence reads fastest: a (T, B, D) grid, else a PackedSequence."""
         if self.equal_length:
             return steps.view(self.n_timesteps, self.n_sequences, -1)
         return PackedSequence(steps, self.batch_sizes)

@@ -94,9 +94,9 @@ def _as_sequences(X):
         for x in _peek(X)
     ):
         return None
-    if all(isinstance(x, (list, tuple)) for x in X) and not _nested(X):
-        if len({len(x) for x in X}) == 1:
-            return None  # numbers in rows of equal length: a table
+    numbers = all(isinstance(x, (list, tuple)) for x in X) and not _nested(X)
+    if numbers and len({len(x) for x in X}) == 1:
+        return None  # rows of equal length: a table
     return Ragged.from_list(X, index=index)
 
 

@@ -17,7 +17,7 @@ class Column:
     name : hashable
         The task's name, or its column index where y has no names.
     values : ndarray of shape (n_samples,) or (sum_T,)
-        One entry a sample, or one a time step. What stands where ``missing`` is True has no meaning.
+        One entry a sample, or one a time step; without meaning where ``missing`` is True.
     missing : ndarray of bool, same shape
         Which entries carry no label.
     per_step : bool or None
@@ -70,6 +70,12 @@ class Labels:
         empty = np.empty(0)
         columns = [Column(column.name, empty, empty, column.per_step) for column in columns]
         return replace(self, columns=columns, n_samples=0, offsets=None)
+
+    def positions(self, names):
+        """Which column belongs to each fitted task; 0 for a task whose column is lacking."""
+        if self.layout != "frame":
+            return list(range(len(names)))
+        return [self.names.index(name) if name in self.names else 0 for name in names]
 
     def matched(self, names, *, may_lack=False):
         """The columns in the order of fitted tasks: by name in a DataFrame, else by position.
@@ -222,7 +228,7 @@ def _from_list(y):
 
 
 def _as_rows(y, lengths):
-    """A list of 1-D arrays as rows of one label a task, where they are not as long as the sequences."""
+    """A list of 1-D arrays as rows of one label a task, where no sequence is that long."""
     if lengths is None or y.ndim != 1 or y.dtype != object or len(y) != len(lengths):
         return y
     found = [np.shape(row) for row in y]

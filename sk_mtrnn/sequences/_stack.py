@@ -66,7 +66,7 @@ def stack_tasks(datasets):
             table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
             if table.ndim != 2:
                 raise ValueError(
-                    f"datasets[{name!r}] must hold sequences or a table, found {table.ndim} dimension(s)."
+                    f"datasets[{name!r}] must hold sequences or a table, found shape {table.shape}."
                 )
             lengths = np.full(len(table), table.shape[1])
         else:

@@ -1,0 +1,282 @@
+"""A scikit-learn transformer, applied to every time step of every sequence."""
+
+from copy import copy
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..sequences import Ragged, split_steps, validate_sequences
+
+
+def _inverts(self):
+    return hasattr(getattr(self, "transformer_", self.transformer), "inverse_transform")
+
+
+class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Apply a transformer to the time steps of sequences, in whatever container they come.
+
+    With φ the transformer, fitted on the rows x_it of all time steps t of all sequences i, sequence
+    i becomes φ(x_i1), ..., φ(x_iT_i): its length stays, its features are those φ gives.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Any scikit-learn transformer that keeps the number of rows and needs no y. It is cloned, its
+        parameters are searched as ``sequencetransformer__transformer__...``. Sparse output is made
+        dense.
+
+    Attributes
+    ----------
+    transformer_ : transformer
+        The fitted clone. It saw a DataFrame if the features have names, so that a
+        ``ColumnTransformer`` can pick them by name; else an array.
+    n_features_in_ : int
+        Width of a time step; for a table, the number of its columns.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Only if X names its features, or is a DataFrame that names its columns.
+
+    Notes
+    -----
+    The container stays what it was: 3-D array, list of arrays (also from a tuple), array or Series
+    of objects, `Ragged`, or DataFrame with a (sample, time) index, rows in the order given. A
+    `Ragged` and such a DataFrame carry the new feature names. A sequence given 1-D stays so while
+    it has one feature.
+
+    A table, each column one time step of a univariate series, stays a table (a DataFrame with its
+    index and columns) if the transformer gives one column; with k columns it becomes an array of
+    shape (n_samples, n_timesteps, k). All its columns are scaled alike, being one feature.
+
+    ``set_output`` changes nothing: what comes out is decided by what goes in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sk_mtrnn.preprocessing import SequenceTransformer
+    >>> X = [np.array([[1.0, 10.0], [3.0, 30.0]]), np.array([[2.0, 20.0]])]
+    >>> first, second = SequenceTransformer(StandardScaler()).fit_transform(X)
+    >>> first.round(2)
+    array([[-1.22, -1.22],
+           [ 1.22,  1.22]])
+    >>> second
+    array([[0., 0.]])
+    """
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None):
+        """Fit the transformer on the time steps of all sequences.
+
+        Parameters
+        ----------
+        X : sequences, or a table of shape (n_samples, n_timesteps)
+            In any layout the estimators take.
+        y : None
+            Ignored: labels belong to sequences or their steps, not to rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If ``transformer`` has no ``fit`` or no ``transform``.
+        ValueError
+            If the transformer needs y or does not keep the number of rows, or X is not valid: see
+            `transform`.
+        """
+        self._check_transformer()
+        sequences = validate_sequences(self, X, reset=True, allow_nan=self._allow_nan)
+        self.transformer_ = clone(self.transformer).fit(self._rows(sequences))
+        self._n_outputs = self._apply("transform", self._rows(sequences[:1])).shape[1]
+        return self
+
+    def transform(self, X):
+        """Transform each time step.
+
+        Parameters
+        ----------
+        X : sequences, or a table of shape (n_samples, n_timesteps)
+
+        Returns
+        -------
+        sequences
+            In the container of X.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the width of ``fit``, holds an infinity, or NaN that the transformer does
+            not allow.
+        """
+        check_is_fitted(self)
+        sequences = validate_sequences(self, X, reset=False, allow_nan=self._allow_nan)
+        rows = self._apply("transform", self._rows(sequences))
+        names = None if self._keeps_table else self.get_feature_names_out()
+        return _repack(X, sequences, rows, names, self._tabular)
+
+    @available_if(_inverts)
+    def inverse_transform(self, X):
+        """Undo the transformation of each time step; only if the transformer can.
+
+        Parameters
+        ----------
+        X : sequences
+            What `transform` gives, in any container.
+
+        Returns
+        -------
+        sequences
+            In the container of X; a table where `fit` had one.
+
+        Raises
+        ------
+        ValueError
+            If X is not of the width that `transform` gives.
+        """
+        check_is_fitted(self)
+        reader = copy(self)  # fitted on what transform gives
+        if not self._keeps_table:
+            reader._tabular, reader.n_features_in_ = False, self._n_outputs
+            reader.feature_names_in_ = self.get_feature_names_out()
+        sequences = validate_sequences(reader, X, reset=False, allow_nan=self._allow_nan)
+        rows = self._apply("inverse_transform", sequences.values)
+        names = None if self._tabular else getattr(self, "feature_names_in_", None)
+        return _repack(X, sequences, rows, names, self._tabular)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features of the output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input features. None: ``feature_names_in_``, else ``x0``, ``x1``, ...
+
+        Returns
+        -------
+        ndarray of str
+            One name a feature; where a table stays a table, one a column.
+        """
+        check_is_fitted(self)
+        names = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        if self._keeps_table:
+            return names
+        try:
+            return self.transformer_.get_feature_names_out(None if self._tabular else names)
+        except AttributeError:  # it, or a step in it, names nothing
+            prefix = type(self.transformer_).__name__.lower()
+            return np.array([f"{prefix}{i}" for i in range(self._n_outputs)], dtype=object)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: the container of the output is that of the input.
+
+        Parameters
+        ----------
+        transform : str, default=None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        if hasattr(self.transformer, "__sklearn_tags__"):
+            inner = get_tags(self.transformer)
+            tags.input_tags.allow_nan = inner.input_tags.allow_nan
+            tags.input_tags.positive_only = inner.input_tags.positive_only
+            tags.non_deterministic = inner.non_deterministic
+            if inner.transformer_tags is not None:
+                tags.transformer_tags.preserves_dtype = inner.transformer_tags.preserves_dtype
+        return tags
+
+    @property
+    def _allow_nan(self):
+        return get_tags(self).input_tags.allow_nan
+
+    def _check_transformer(self):
+        for method in ("fit", "transform"):
+            if not callable(getattr(self.transformer, method, None)):
+                raise TypeError(
+                    "transformer must be a scikit-learn transformer, with fit and transform, found "
+                    f"{self.transformer!r} without {method}."
+                )
+        tagged = hasattr(self.transformer, "__sklearn_tags__")
+        if tagged and get_tags(self.transformer).target_tags.required:
+            raise ValueError(
+                "transformer must not need y, because a row is a time step and has no label of its "
+                f"own, found {self.transformer!r}."
+            )
+
+    def _rows(self, sequences):
+        """All time steps, as a DataFrame if the features have names."""
+        if self._tabular or not hasattr(self, "feature_names_in_"):
+            return sequences.values
+        return pd.DataFrame(sequences.values, columns=self.feature_names_in_, copy=False)
+
+    @property
+    def _keeps_table(self):
+        return self._tabular and self._n_outputs == 1
+
+    def _apply(self, method, rows):
+        out = getattr(self.transformer_, method)(rows)
+        out = out.toarray() if sparse.issparse(out) else np.asarray(out)
+        if out.ndim != 2 or len(out) != len(rows):
+            raise ValueError(
+                "transformer must give one row for each time step: "
+                f"{type(self.transformer_).__name__}.{method} gave shape {out.shape} for "
+                f"{len(rows)} time step(s)."
+            )
+        return out
+
+
+def _repack(X, sequences, rows, names, tabular):
+    """Put new rows into the container of X.
+
+    Parameters
+    ----------
+    X : sequences
+        As the user gave them.
+    sequences : Ragged
+        The same, packed.
+    rows : ndarray of shape (sum_T, n_outputs)
+    names : ndarray of str, shape (n_outputs,) or None
+    tabular : bool
+        Whether X was read as a table.
+    """
+    if isinstance(X, Ragged):
+        return X.with_values(rows, names)
+    if isinstance(X, pd.DataFrame) and X.index.nlevels == 2:
+        # packing sorts the rows; their numbers, packed as well, tell where each came from
+        numbers = Ragged.from_panel(pd.DataFrame(np.arange(len(X)), index=X.index))
+        restored = np.empty_like(rows)
+        restored[numbers.values[:, 0].astype(np.int64)] = rows
+        return pd.DataFrame(restored, index=X.index, columns=names)
+    n_samples, n_outputs = len(sequences), rows.shape[1]
+    rectangular = not isinstance(X, (list, tuple, pd.Series)) and np.asarray(X).ndim
+    if tabular or rectangular in (2, 3):
+        if n_outputs > 1 or (rectangular == 3 and not tabular):
+            return rows.reshape(n_samples, -1, n_outputs)
+        table = rows.reshape(n_samples, -1)
+        if isinstance(X, pd.DataFrame):
+            return pd.DataFrame(table, index=X.index, columns=X.columns)
+        return table
+    parts = split_steps(rows, sequences.offsets)
+    if n_outputs == 1:  # a sequence given as one number a time step stays so
+        pairs = zip(parts, list(X), strict=True)
+        parts = [part[:, 0] if np.asarray(x).ndim == 1 else part for part, x in pairs]
+    if isinstance(X, (list, tuple)):
+        return parts
+    boxed = np.empty(n_samples, dtype=object)
+    boxed[:] = parts
+    return pd.Series(boxed, index=X.index, name=X.name) if isinstance(X, pd.Series) else boxed
