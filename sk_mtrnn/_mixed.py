@@ -305,8 +305,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         Raises
         ------
         ValueError
-            As `fit`; also if ``early_stopping`` is on, the chunk holds no label at all, ``tasks`` is
-            None, or ``classes`` is missing on the first call or differs from it later.
+            As `fit`; also if ``early_stopping`` is on, the chunk holds no label at all, ``tasks``
+            is None, or ``classes`` is missing on the first call or differs from it later.
         """
         return self._partial_fit(X, y, classes, sample_weight)
 

@@ -12,6 +12,7 @@ from .._network import MultiTaskNetwork
 from ._callbacks import BestWeights, EpochBar, FiniteWeights, TaskLosses
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, seeded_dropout
+from ._threads import one_thread
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -210,6 +211,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     with (
         borrowed_generators(seed, bool(foreign)),
         seeded_dropout(net.module_, seed, net.device),
+        one_thread(net),
     ):
         net.partial_fit((train_data, valid_data))
     net.rng = None

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 
 from ..sequences import LengthBatches
 from ._callbacks import is_finite
+from ._threads import one_thread
 
 _INFERENCE_SAMPLES = 512
 _INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, however long they are
@@ -120,12 +121,11 @@ def forward(net, dataset):
     list of ndarray, each of shape (n_samples, C_k) or (sum_T, C_k)
         Raw outputs of every task, in the order of the samples.
     """
-    loader, outputs = net.get_iterator(dataset, training=False), None
+    outputs = None
     n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
     per_step = net.module_.per_step
-    for positions, batch in zip(loader.sampler, loader, strict=True):
-        parts = [part.cpu().numpy() for part in net.evaluation_step(batch)]
-        order = dataset.order(positions)
+    for order, inputs in _inference_batches(net, dataset):
+        parts = [part.cpu().numpy() for part in net.evaluation_step((inputs, None))]
         if outputs is None:
             outputs = [
                 np.empty((n_rows[steps], part.shape[1]), dtype=part.dtype)
@@ -139,12 +139,19 @@ def forward(net, dataset):
 def attention(net, dataset):
     """Attention weights of every task over every step: an ndarray of shape (sum_T, K)."""
     weights = None
-    loader = net.get_iterator(dataset, training=False)
-    net._set_training(False)
-    for positions, (inputs, _) in zip(loader.sampler, loader, strict=True):
+    net.module_.eval()
+    for order, inputs in _inference_batches(net, dataset):
         with torch.no_grad():
             part = net.module_.attention(inputs.to(net.device)).cpu().numpy()
         if weights is None:
             weights = np.empty((len(dataset.sequences.values), part.shape[1]), dtype=part.dtype)
-        weights[dataset.order(positions).rows] = part
+        weights[order.rows] = part
     return weights
+
+
+def _inference_batches(net, dataset):
+    """Every batch of a data set, with the places of its rows."""
+    loader = net.get_iterator(dataset, training=False)
+    with one_thread(net):
+        for positions, (inputs, _) in zip(loader.sampler, loader, strict=True):
+            yield dataset.order(positions), inputs

@@ -5,34 +5,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from ._columns import (
+    Column,
+    array_cells,
+    as_objects_if_extension,
+    is_missing,
+    join_labels,
+    make_column,
+    settle,
+)
 from ._ragged import offsets_of
-
-
-@dataclass(frozen=True)
-class Column:
-    """The labels of one task.
-
-    Attributes
-    ----------
-    name : hashable
-        The task's name, or its column index where y has no names.
-    values : ndarray of shape (n_samples,) or (sum_T,)
-        One entry a sample, or one a time step; without meaning where ``missing`` is True.
-    missing : ndarray of bool, same shape
-        Which entries carry no label.
-    per_step : bool or None
-        Whether the entries are time steps; None where nothing tells (no label at all).
-    """
-
-    name: object
-    values: np.ndarray
-    missing: np.ndarray
-    per_step: bool | None
-
-    @property
-    def labelled(self):
-        """The entries that carry a label."""
-        return self.values[~self.missing]
 
 
 @dataclass(frozen=True)
@@ -148,13 +130,13 @@ def read_labels(y, lengths=None):
         return _from_cells(raw, names, layout, len(y), lengths)
     if isinstance(y, pd.Series):
         name = 0 if y.name is None else y.name
-        y = _plain(y)
+        y = as_objects_if_extension(y)
     elif isinstance(y, (list, tuple)):
         y = _as_rows(_from_list(y), lengths)
     else:
         y = np.asarray(y)
     if y.ndim == 1:
-        if y.dtype == object and _array_cells(y).any():
+        if y.dtype == object and array_cells(y).any():
             return _from_steps(y, name, lengths)
         return _from_cells([y], [name], "1d", len(y), lengths, y.dtype == object)
     if y.ndim == 2:
@@ -175,20 +157,9 @@ def read_labels(y, lengths=None):
                 f"{lengths[sample]} time steps."
             )
         flat = y.reshape(-1, n_tasks)
-        columns = [_column(task, flat[:, task], True) for task in range(n_tasks)]
+        columns = [make_column(task, flat[:, task], True) for task in range(n_tasks)]
         return Labels(columns, "3d", n_samples, np.arange(n_samples + 1) * n_timesteps)
     raise ValueError(f"y must have 1, 2 or 3 dimensions, found {y.ndim}: shape {y.shape}.")
-
-
-def _plain(series):
-    """A pandas column as an array; an extension type as objects, so that NA stays NA."""
-    if isinstance(series.dtype, np.dtype):
-        return series.to_numpy()
-    return (
-        series.to_numpy(dtype=object, na_value=None)
-        if series.hasnans
-        else np.array(series.tolist(), dtype=object)
-    )
 
 
 def _from_list(y):
@@ -198,10 +169,10 @@ def _from_list(y):
     if any(isinstance(row, (np.ndarray, pd.Series, pd.DataFrame)) and np.ndim(row) for row in y):
         rows = np.empty(len(y), dtype=object)
         for i, row in enumerate(y):
-            rows[i] = np.asarray(row) if np.ndim(row) or not _is_missing(row) else None
+            rows[i] = np.asarray(row) if np.ndim(row) or not is_missing(row) else None
         return rows
     if not any(isinstance(row, (list, tuple)) for row in y):
-        return _settle(np.array([*y, None], dtype=object)[:-1])
+        return settle(np.array([*y, None], dtype=object)[:-1])
     rows = np.empty(len(y), dtype=object)
     nested = widths = None
     for i, row in enumerate(y):
@@ -216,14 +187,14 @@ def _from_list(y):
         for i, row in enumerate(rows):
             for k, cell in enumerate(row):
                 table[i, k] = cell
-        return table if _array_cells(table).any() else _settle(table)
+        return table if array_cells(table).any() else settle(table)
     for i, row in enumerate(rows):
         if isinstance(row, list):
             try:
                 step_labels = np.array(row, dtype=object)
             except ValueError as error:
                 raise ValueError(f"y must be rectangular within a row, row {i} is not.") from error
-            rows[i] = _settle(step_labels)
+            rows[i] = settle(step_labels)
     return rows
 
 
@@ -237,35 +208,6 @@ def _as_rows(y, lengths):
     return y if (lengths == found[0][0]).all() else np.stack(y)
 
 
-def _is_missing(cell):
-    return cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell))
-
-
-def _array_cells(cells):
-    """Which cells are arrays (1-D or more) rather than labels."""
-    flat = cells.ravel()
-    found = np.fromiter((np.ndim(c) > 0 if not isinstance(c, str) else False for c in flat), bool)
-    return found.reshape(cells.shape)
-
-
-def _settle(values):
-    """Objects as the numbers or booleans they are, where all labelled ones are."""
-    if values.dtype != object:
-        return values
-    flat = values.ravel()
-    missing = pd.isna(flat)
-    kind = pd.api.types.infer_dtype(flat[~missing], skipna=False)
-    if kind == "boolean" and not missing.any():
-        return values.astype(bool)
-    if kind == "integer" and not missing.any():
-        return values.astype(np.int64)
-    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-        settled = np.full(flat.shape, np.nan)
-        settled[~missing] = flat[~missing].astype(np.float64)
-        return settled.reshape(values.shape)
-    return values
-
-
 def _check_samples(n_samples, lengths):
     if n_samples == 0:
         raise ValueError("y must hold at least one sample, found 0.")
@@ -276,50 +218,6 @@ def _check_samples(n_samples, lengths):
         )
 
 
-def _column(name, values, per_step):
-    """Settle the dtype of one task's labels, and find the missing ones."""
-    values = np.asarray(values)
-    if values.dtype == object:
-        missing = pd.isna(values)
-        kind = pd.api.types.infer_dtype(values[~missing], skipna=False)
-        if kind == "boolean":
-            filled = np.zeros(len(values), dtype=bool)
-        elif kind == "integer":
-            filled = np.zeros(len(values), dtype=np.int64)
-        elif kind in ("floating", "mixed-integer-float", "decimal"):
-            filled = np.zeros(len(values))
-        elif kind in ("string", "empty"):
-            filled = np.full(len(values), "", dtype=object)
-        else:
-            raise ValueError(
-                f"y must hold labels of one type within a task, found {kind} (unknown label type) "
-                f"in task {name!r}."
-            )
-        try:
-            filled[~missing] = values[~missing]
-        except OverflowError as error:
-            raise ValueError(f"y holds an integer too large in task {name!r}.") from error
-        values = filled
-    elif values.dtype.kind in "US":
-        missing = np.zeros(len(values), dtype=bool)
-        values = values.astype(object)
-    elif values.dtype.kind in "biuf":
-        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-    elif values.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported, found it in y, task {name!r}.")
-    else:
-        raise ValueError(
-            f"y must hold numbers, strings or booleans, found {values.dtype} (unknown label type) "
-            f"in task {name!r}."
-        )
-    if values.dtype.kind == "f":
-        infinite = np.isinf(values) & ~missing
-        if infinite.any():
-            row = int(np.argmax(infinite))
-            raise ValueError(f"Input y contains infinity, in task {name!r}, entry {row}.")
-    return Column(name, values, missing, False if not per_step and not missing.all() else per_step)
-
-
 def _from_cells(raw, names, layout, n_samples, lengths, as_object=False):
     """Read the layouts with one cell a sample and task: 1-D, 2-D and DataFrame."""
     _check_samples(n_samples, lengths)
@@ -327,9 +225,9 @@ def _from_cells(raw, names, layout, n_samples, lengths, as_object=False):
     if not raw:
         raise ValueError("y must hold at least one task, found none.")
     for name, cells in zip(names, raw, strict=True):
-        cells = _plain(cells) if isinstance(cells, pd.Series) else cells
-        if cells.dtype != object or not _array_cells(cells).any():
-            column = _column(name, cells, per_step=False)
+        cells = as_objects_if_extension(cells) if isinstance(cells, pd.Series) else cells
+        if cells.dtype != object or not array_cells(cells).any():
+            column = make_column(name, cells, per_step=False)
             if column.missing.all():
                 column = Column(name, column.values, column.missing, None)
         else:
@@ -345,7 +243,7 @@ def _lengths_from_cells(raw):
     lengths = np.ones(len(raw[0]), dtype=np.int64)
     for cells in raw:
         cells = np.asarray(cells, dtype=object)
-        for i in np.flatnonzero(_array_cells(cells)):
+        for i in np.flatnonzero(array_cells(cells)):
             lengths[i] = len(cells[i])
     return offsets_of(lengths)
 
@@ -355,7 +253,7 @@ def _steps_of(name, cells, offsets):
     parts, lengths = [], np.diff(offsets)
     for row, cell in enumerate(cells):
         if np.ndim(cell) == 0 or isinstance(cell, str):
-            if not _is_missing(cell):
+            if not is_missing(cell):
                 raise ValueError(
                     f"Task {name!r} has labels per time step, but row {row} holds the single label "
                     f"{cell!r}."
@@ -369,21 +267,13 @@ def _steps_of(name, cells, offsets):
                 f"({lengths[row]} time steps), found shape {part.shape}."
             )
         parts.append(part)
-    return _column(name, _join(parts), per_step=True)
-
-
-def _join(parts):
-    """Concatenate labels; as objects where their kinds differ, so that none changes its type."""
-    kinds = {part.dtype.kind for part in parts}
-    if len(kinds) > 1 and kinds - set("iuf"):
-        parts = [part.astype(object) for part in parts]
-    return np.concatenate(parts)
+    return make_column(name, join_labels(parts), per_step=True)
 
 
 def _from_steps(y, name, lengths):
     """Read one array a sample: (T_i, K) each, or (T_i,) each; a missing cell has no labels."""
     _check_samples(len(y), lengths)
-    arrays = [None if _is_missing(cell) else np.asarray(cell) for cell in y]
+    arrays = [None if is_missing(cell) else np.asarray(cell) for cell in y]
     first = next(array for array in arrays if array is not None and array.ndim)
     if first.ndim == 1:
         offsets = offsets_of(lengths) if lengths is not None else _lengths_from_cells([y])
@@ -402,8 +292,8 @@ def _from_steps(y, name, lengths):
                 f"y must be a list of (T_i, {n_tasks}) arrays, each as long as its sequence; row "
                 f"{row} (sequence of {lengths[row]} time steps) has shape {array.shape}."
             )
-    flat = _join(arrays)
-    columns = [_column(task, flat[:, task], True) for task in range(n_tasks)]
+    flat = join_labels(arrays)
+    columns = [make_column(task, flat[:, task], True) for task in range(n_tasks)]
     return Labels(columns, "steps", len(y), offsets_of(lengths))
 
 

@@ -1,0 +1,85 @@
+"""Early stopping: what is held out, what is watched, which weights are kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from sk_mtrnn import MultiTaskRNNRegressor
+from sk_mtrnn.metrics import multitask_scorer, task_scorer
+
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
+
+
+@pytest.fixture
+def y(ragged):
+    return np.array([[x[:, 0].mean(), x[-1, 1]] for x in ragged])
+
+
+def test_best_weights_are_restored(ragged, y):
+    model = MultiTaskRNNRegressor(
+        hidden_layer_sizes=(32,),
+        early_stopping=True,
+        validation_fraction=0.3,
+        max_epochs=200,
+        n_iter_no_change=5,
+        random_state=0,
+    ).fit(ragged, y)
+    scores = model.validation_scores_
+    assert len(scores) == model.n_iter_ < 200
+    assert model.best_epoch_ == scores.argmax() + 1
+    assert model.n_iter_ >= model.best_epoch_ + 1
+    # the weights are those of the best epoch: a fit that ends there has the same
+    stopped = clone(model).set_params(max_epochs=model.best_epoch_).fit(ragged, y)
+    np.testing.assert_array_equal(stopped.predict(ragged), model.predict(ragged))
+
+
+def test_patience_and_tolerance(ragged, y):
+    model = MultiTaskRNNRegressor(
+        **{**SMALL, "max_epochs": 50}, early_stopping=True, n_iter_no_change=4, tol=1e9
+    ).fit(ragged, y)
+    assert model.n_iter_ == 5  # one that counts as a gain, four that do not
+
+
+@pytest.mark.parametrize(
+    "scoring", ["r2", task_scorer("r2", task=1), multitask_scorer({0: "r2", 1: "r2"})], ids=str
+)
+def test_scoring_is_what_is_watched(ragged, y, scoring):
+    model = MultiTaskRNNRegressor(
+        **SMALL, early_stopping=True, validation_fraction=0.5, scoring=scoring
+    ).fit(ragged, y)
+    assert len(model.validation_scores_) == 3
+    assert model.validation_scores_.max() <= 1.0
+    lossy = clone(model).set_params(scoring=None).fit(ragged, y)
+    assert not np.allclose(lossy.validation_scores_, model.validation_scores_)
+
+
+def test_scoring_on_named_columns_and_weights():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, 6)), columns=list("abcdef"))
+    y = pd.DataFrame({"sum": X.sum(axis=1), "last": X["f"]})
+    y.loc[::2, "sum"] = np.nan
+    model = MultiTaskRNNRegressor(
+        **SMALL, early_stopping=True, validation_fraction=0.4, scoring="r2"
+    ).fit(X, y, sample_weight=rng.uniform(1, 2, 40))
+    assert model.n_iter_ == 3
+
+
+def test_every_task_is_held_out_and_trained(ragged, monkeypatch):
+    y = np.full((40, 2), np.nan)
+    y[:30, 0] = [len(x) for x in ragged[:30]]
+    y[30:, 1] = [len(x) for x in ragged[30:]]
+    model = MultiTaskRNNRegressor(**SMALL, early_stopping=True, validation_fraction=0.2)
+    parts = []
+    hold_out = MultiTaskRNNRegressor._hold_out
+
+    def spy(model, labels, seed):
+        parts.extend(hold_out(model, labels, seed))
+        return parts
+
+    monkeypatch.setattr(MultiTaskRNNRegressor, "_hold_out", spy)
+    model.fit(ragged, y)
+    assert [len(part) for part in parts] == [32, 8]
+    assert sorted(np.concatenate(parts)) == list(range(40))
+    for part in parts:
+        assert np.isfinite(y[part]).any(axis=0).all()
