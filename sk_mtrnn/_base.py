@@ -111,6 +111,11 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         labels = read_labels(y, sequences.lengths)
         if not again:
             self._start(labels)
+        elif repr(self.tasks) != self._task_set.spec:
+            raise ValueError(
+                "warm_start=True needs the same network as in the last fit, but tasks changed: "
+                f"expected {self._task_set.spec}, found {self.tasks!r}."
+            )
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
@@ -301,8 +306,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
     def _outputs(self, X):
         check_is_fitted(self, "net_")
         sequences = validate_sequences(self, X, reset=False)
-        with training.borrowed_generators(0, borrow=callable(self.cell)):
-            return sequences, training.forward(self.net_, self._sequence_data(sequences))
+        return sequences, training.forward(self.net_, self._sequence_data(sequences))
 
     def _assemble(self, sequences, outputs, method):
         """Decode each task's outputs by one of its methods, and lay them out as y was."""

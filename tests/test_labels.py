@@ -100,7 +100,7 @@ def test_rows_given_as_arrays_are_rows_where_no_sequence_is_that_long():
         ([], "at least one label, found an empty list"),
         ([1, 2, 3], "X has 2, y has 3"),
         ([1, "a"], "labels of one type within a task"),
-        ([1, np.inf], "Input y contains infinity, in task 0, entry 1"),
+        ([1, np.inf], "Input y contains infinity, in task 0, row 1"),
         (np.ones((2, 4, 1)), "4 per-step labels in row 0, but its sequence in X has 2"),
         (np.ones((2, 1, 1, 1)), "1, 2 or 3 dimensions, found 4"),
         (np.empty((2, 0)), "at least one task"),

@@ -7,13 +7,11 @@ A fit is `build_net` (weights from a seed), `train` (epochs over `SequenceData`)
 from ._build import OPTIMIZERS, build_net, check_net_params, resolve_device, train
 from ._data import SequenceData
 from ._net import attention, forward
-from ._seeding import borrowed_generators
 
 __all__ = [
     "OPTIMIZERS",
     "SequenceData",
     "attention",
-    "borrowed_generators",
     "build_net",
     "check_net_params",
     "forward",

@@ -207,9 +207,8 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.max_epochs = epochs
     net.initialize_callbacks()
     net.rng = np.random.default_rng(seed)
-    foreign = callable(estimator.cell) or estimator.callbacks or estimator.net_params
     with (
-        borrowed_generators(seed, bool(foreign)),
+        borrowed_generators(seed, borrow=_runs_foreign_code(estimator)),
         seeded_dropout(net.module_, seed, net.device),
         one_thread(net),
     ):
@@ -222,6 +221,12 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
         "scores": scores,
         "best_epoch": best.best_epoch_ if scores else len(completed),
     }
+
+
+def _runs_foreign_code(e):
+    """Whether training calls code that is not known to leave the global generators alone."""
+    given = (e.cell, e.optimizer, e.scoring)
+    return any(map(callable, given)) or bool(e.callbacks) or bool(e.net_params)
 
 
 def _schedule(e, epochs, validated):

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 
 from ..sequences import LengthBatches
 from ._callbacks import is_finite
+from ._seeding import borrowed_generators
 from ._threads import one_thread
 
 _INFERENCE_SAMPLES = 512
@@ -152,6 +153,7 @@ def attention(net, dataset):
 def _inference_batches(net, dataset):
     """Every batch of a data set, with the places of its rows."""
     loader = net.get_iterator(dataset, training=False)
-    with one_thread(net):
+    foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
+    with one_thread(net), borrowed_generators(0, borrow=foreign):
         for positions, (inputs, _) in zip(loader.sampler, loader, strict=True):
             yield dataset.order(positions), inputs

@@ -54,7 +54,10 @@ def settle(values):
     if kind == "boolean" and not missing.any():
         return values.astype(bool)
     if kind == "integer" and not missing.any():
-        return values.astype(np.int64)
+        try:
+            return values.astype(np.int64)
+        except OverflowError:
+            return values
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
         settled = np.full(flat.shape, np.nan)
         settled[~missing] = flat[~missing].astype(np.float64)
@@ -98,11 +101,6 @@ def make_column(name, values, per_step):
             f"y must hold numbers, strings or booleans, found {values.dtype} (unknown label type) "
             f"in task {name!r}."
         )
-    if values.dtype.kind == "f":
-        infinite = np.isinf(values) & ~missing
-        if infinite.any():
-            row = int(np.argmax(infinite))
-            raise ValueError(f"Input y contains infinity, in task {name!r}, entry {row}.")
     return Column(name, values, missing, False if not per_step and not missing.all() else per_step)
 
 

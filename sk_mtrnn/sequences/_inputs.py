@@ -45,6 +45,8 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     if sequences is not None:
         if len(sequences) == 0:
             raise ValueError("X must hold at least one sequence, found 0 samples.")
+        if sequences.n_features == 0:
+            raise ValueError("X must have at least one feature a time step, found 0 features.")
         check_finite(sequences, allow_nan)
         _check_width(estimator, sequences, reset)
         estimator._tabular = False
@@ -85,7 +87,7 @@ def _as_sequences(X):
             return None
         X = list(array)
     if len(X) == 0:
-        return None
+        raise ValueError("X must hold at least one sequence, found 0 samples.")
     for sequence in X:
         if sparse.issparse(sequence):
             raise ValueError("Sparse X is not supported, found a list that holds sparse sequences.")

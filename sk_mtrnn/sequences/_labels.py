@@ -115,7 +115,24 @@ def read_labels(y, lengths=None):
         within a task, holds an infinity, or a per-step label is not as long as its sequence. The
         message names task and row.
     """
-    lengths = None if lengths is None else np.asarray(lengths)
+    labels = _read(y, None if lengths is None else np.asarray(lengths))
+    for column in labels.columns:
+        _refuse_infinity(column, labels.offsets)
+    return labels
+
+
+def _refuse_infinity(column, offsets):
+    if column.values.dtype.kind != "f":
+        return
+    infinite = np.isinf(column.values) & ~column.missing
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        if column.per_step:
+            row = int(np.searchsorted(offsets, row, side="right")) - 1
+        raise ValueError(f"Input y contains infinity, in task {column.name!r}, row {row}.")
+
+
+def _read(y, lengths):
     if y is None:
         raise ValueError(
             "y must hold the labels: requires y to be passed, but the target y is None."
@@ -274,7 +291,9 @@ def _from_steps(y, name, lengths):
     """Read one array a sample: (T_i, K) each, or (T_i,) each; a missing cell has no labels."""
     _check_samples(len(y), lengths)
     arrays = [None if is_missing(cell) else np.asarray(cell) for cell in y]
-    first = next(array for array in arrays if array is not None and array.ndim)
+    first = next((array for array in arrays if array is not None and array.ndim), None)
+    if first is None:
+        raise ValueError(f"y must hold labels or arrays of labels, found {y[0]!r} and the like.")
     if first.ndim == 1:
         offsets = offsets_of(lengths) if lengths is not None else _lengths_from_cells([y])
         columns = [_steps_of(name, y, offsets)]

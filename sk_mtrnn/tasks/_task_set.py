@@ -1,5 +1,6 @@
 """All tasks of one fit: columns of labels to encoded targets, network outputs back to columns."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -40,12 +41,15 @@ class TaskSet:
     tasks : list of Task
     per_step : list of bool or None
         None while nothing tells: no label of that task has been seen yet.
+    spec : str
+        The parameter ``tasks`` they were made from, as it prints.
     """
 
     def __init__(self, columns, tasks, *, allowed, default):
         self.names = [column.name for column in columns]
         self.tasks = resolve_tasks(tasks, columns, allowed=allowed, default=default)
         self.per_step = [column.per_step for column in columns]
+        self.spec = repr(tasks)
 
     def __len__(self):
         return len(self.tasks)
@@ -106,6 +110,11 @@ class TaskSet:
             given = [classes.get(name) for name in self.names]
         elif classes is None:
             given = [None] * len(self)
+        elif not isinstance(classes, Iterable) or isinstance(classes, str):
+            raise ValueError(
+                "classes must be a list in task order or a dict by task name, found "
+                f"{classes!r}."
+            )
         elif len(self) == 1 and not any(np.ndim(entry) for entry in classes):
             given = [classes]
         else:
@@ -156,6 +165,10 @@ class TaskSet:
         spread_class_weight(class_weight, self.tasks)
 
     def _settle_kind(self, k, column):
+        self._check_kind(k, column)
+        self.per_step[k] = column.per_step
+
+    def _check_kind(self, k, column):
         kinds = {True: "per time step", False: "per sequence"}
         before = self.per_step[k]
         if before is not None and before != column.per_step:
@@ -163,7 +176,6 @@ class TaskSet:
                 f"Task {column.name!r} had labels {kinds[before]} before, and "
                 f"{kinds[column.per_step]} now."
             )
-        self.per_step[k] = column.per_step
 
     def encode(self, columns, weights, lengths):
         """Encode labels, class weights multiplied into the weights.
@@ -212,6 +224,7 @@ class TaskSet:
         for k, (column, task, output) in enumerate(zip(columns, self.tasks, outputs, strict=True)):
             known = ~column.missing
             if known.any():
+                self._check_kind(k, column)
                 given = _entry_weights(column, weights[:, k], lengths)[known]
                 predicted = task.decode(output[known])
                 scores[column.name] = task.score(column.values[known], predicted, given)
