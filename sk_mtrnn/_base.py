@@ -3,16 +3,16 @@
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
+import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
-from .metrics import multitask_scorer
-from .model_selection import stratified_fraction
+from ._early_stopping import hold_out, watched_score
 from .recurrence import CELLS
 from .sequences import (
     assemble,
@@ -23,6 +23,12 @@ from .sequences import (
     validate_sequences,
 )
 from .tasks import Task, TaskSet, resolve_task_weights
+
+
+def _attends(estimator):
+    if hasattr(estimator, "net_"):
+        return estimator.net_.module_.pooling.query is not None
+    return estimator.pooling == "attention"
 
 
 class BaseMultiTaskRNN(BaseEstimator, ABC):
@@ -111,20 +117,20 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         labels = read_labels(y, sequences.lengths)
         if not again:
             self._start(labels)
-        elif repr(self.tasks) != self._task_set.spec:
+        elif joblib.hash(self.tasks) != self._task_set.spec:
             raise ValueError(
-                "warm_start=True needs the same network as in the last fit, but tasks changed: "
-                f"expected {self._task_set.spec}, found {self.tasks!r}."
+                "warm_start=True needs the same network as in the last fit, but the parameter "
+                f"tasks changed; found {self.tasks!r}."
             )
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
-        part, held_out = self._hold_out(labels, seed)
+        part, held_out = hold_out(self, labels, seed)
         self._learn(sequences, columns, _only(weights, part), again=again)
         train_data = self._data(sequences, columns, weights, part)
         valid_data = self._data(sequences, columns, weights, held_out) if len(held_out) else None
         self._build(seed, self.net_.module_.state_dict() if again else None)
-        evaluate = self._evaluation(X, y, sequences, sample_weight, held_out)
+        evaluate = watched_score(self, X, y, sequences, sample_weight, held_out)
         return self._train(train_data, valid_data, self.max_epochs, seed, evaluate)
 
     def _partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -149,6 +155,9 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         data = self._data(sequences, columns, weights, np.arange(len(sequences)))
         if first:
             self._build(seed)
+        else:  # what may change from chunk to chunk
+            task_weights = resolve_task_weights(self.task_weights, self.task_names_)
+            training.update_net(self.net_, self, task_weights)
         return self._train(data, None, 1, seed)
 
     def _check_params(self):
@@ -164,6 +173,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
                 f"{self.hidden_layer_sizes!r}."
             )
         training.check_net_params(self.net_params)
+        training.check_callbacks(self.callbacks)
         training.resolve_device(self.device)
 
     def _start(self, labels, partial=False):
@@ -198,20 +208,6 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         weights = check_sample_weight(sample_weight, labels.n_samples, len(labels.columns))
         return weights[:, labels.positions(self.task_names_)]
 
-    def _hold_out(self, labels, seed):
-        """Indices of the training part, and of the part early stopping watches."""
-        n_samples = labels.n_samples
-        if not self.early_stopping:
-            return np.arange(n_samples), np.arange(0)
-        if n_samples < 2 or round(self.validation_fraction * n_samples) < 1:
-            raise ValueError(
-                f"early_stopping=True holds out validation_fraction={self.validation_fraction} of "
-                f"the samples, which of n_samples={n_samples} leaves too few: expected at least "
-                "one held out and one to train on."
-            )
-
-        return stratified_fraction(labels, self.validation_fraction, np.random.default_rng(seed))
-
     def _learn(self, sequences, columns, weights, *, again, partial=False):
         """Learn scales and classes from the samples that weigh; once learned they are frozen."""
         self._task_set.learn(
@@ -244,19 +240,6 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         self.net_ = training.build_net(
             self, self._input_mean.size, self._task_set, task_weights, seed, state
         )
-
-    def _evaluation(self, X, y, sequences, sample_weight, held_out):
-        """The score early stopping watches, as a function of nothing."""
-        if self.scoring is None or not len(held_out):
-            return None
-
-        scorer = multitask_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        X = _safe_indexing(X, held_out) if self._tabular else sequences[held_out]
-        y = _safe_indexing(y, held_out)
-        weights = {}
-        if sample_weight is not None:
-            weights = {"sample_weight": np.asarray(sample_weight)[held_out]}
-        return lambda: scorer(self, X, y, **weights)
 
     def _train(self, train_data, valid_data, epochs, seed, evaluate=None):
         """Train the net, and record what happened."""
@@ -334,7 +317,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
                 probabilities[self.task_names_[k]] = proba
         return probabilities
 
-    @available_if(lambda self: self.pooling == "attention")
+    @available_if(_attends)
     def attention_weights(self, X):
         """Weights with which ``pooling="attention"`` averages the steps, for every task.
 
@@ -364,8 +347,8 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         Parameters
         ----------
         X, y
-            As in `fit`. Missing labels are left out, and a task without any is left out of the
-            mean.
+            As in `fit`. Missing labels are left out. A task without any, or without a defined
+            score (R² of a single label), is left out of the mean.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
 
         Returns
@@ -384,7 +367,9 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         scores = self._task_set.scores(columns, weights, sequences.lengths, outputs)
         if not scores:
             raise ValueError("y must hold at least one label to score, found none.")
-        return float(np.mean(list(scores.values())))
+        scores = np.array(list(scores.values()))
+        defined = np.isfinite(scores)  # R² of a single label is not, as scikit-learn has warned
+        return float(scores[defined].mean()) if defined.any() else np.nan
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")

@@ -84,15 +84,23 @@ def test_divergence_with_early_stopping_keeps_the_best_epoch_before():
 def test_divergence_in_partial_fit_can_be_trained_on():
     model = training().partial_fit(X, QUANTITIES).partial_fit(X, QUANTITIES)
     before = model.predict(X)
-    group = model.net_.optimizer_.param_groups[0]
-    group["lr"] = 1e30
+    model.set_params(learning_rate=1e30)
     for _ in range(2):
         diverges(model, "partial_fit")
         np.testing.assert_array_equal(model.predict(X), before)
-    group["lr"] = 0.01
+    model.set_params(learning_rate=0.01)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(30):
             model.partial_fit(X, QUANTITIES)
     assert model.loss_curve_[-1].sum() < model.loss_curve_[1].sum()
     assert model.n_iter_ == 32
+
+
+def test_best_epoch_is_that_of_the_weights_that_are_kept():
+    """Diverging after the only step of the only epoch leaves the initial weights."""
+    model = training(learning_rate=1e30, max_epochs=1, batch_size=100)
+    diverges_in_fit = pytest.warns(ConvergenceWarning, match="the last finite weights are kept")
+    with diverges_in_fit:
+        model.fit(X, QUANTITIES)
+    assert (model.n_iter_, model.best_epoch_) == (1, 0)

@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from sk_mtrnn import MultiTaskRNNRegressor
+from sk_mtrnn._early_stopping import hold_out
 from sk_mtrnn.metrics import multitask_scorer, task_scorer
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
@@ -71,13 +72,12 @@ def test_every_task_is_held_out_and_trained(ragged, monkeypatch):
     y[30:, 1] = [len(x) for x in ragged[30:]]
     model = MultiTaskRNNRegressor(**SMALL, early_stopping=True, validation_fraction=0.2)
     parts = []
-    hold_out = MultiTaskRNNRegressor._hold_out
 
     def spy(model, labels, seed):
         parts.extend(hold_out(model, labels, seed))
         return parts
 
-    monkeypatch.setattr(MultiTaskRNNRegressor, "_hold_out", spy)
+    monkeypatch.setattr("sk_mtrnn._base.hold_out", spy)
     model.fit(ragged, y)
     assert [len(part) for part in parts] == [32, 8]
     assert sorted(np.concatenate(parts)) == list(range(40))

@@ -340,3 +340,75 @@ def test_quantiles_cover_their_share():
     prediction = model.fit(X, np.column_stack([noisy] * 3)).predict(X)
     covered = (noisy[:, None] <= prediction).mean(axis=0)
     np.testing.assert_allclose(covered, [0.1, 0.5, 0.9], atol=0.07)
+
+
+def test_class_weight_may_change_with_a_warm_start(ragged):
+    y = np.array([int(len(x) > 6) for x in ragged])
+    model = MultiTaskRNNClassifier(**SMALL, warm_start=True, class_weight={0: 1.0, 1: 1.0})
+    same, other = clone(model).fit(ragged, y), clone(model).fit(ragged, y)
+    same.fit(ragged, y)
+    other.set_params(class_weight={0: 1.0, 1: 100.0}).fit(ragged, y)
+    gain = other.predict_proba(ragged)[:, 1] - same.predict_proba(ragged)[:, 1]
+    assert gain.mean() > 0.01
+
+
+def test_partial_fit_follows_rate_and_task_weights(ragged, y):
+    model = MultiTaskRNNRegressor(**SMALL).partial_fit(ragged, y)
+    before = [p.detach().clone() for p in model.net_.module_.parameters()]
+    model.set_params(learning_rate=1e-30, task_weights=[0.0, 5.0]).partial_fit(ragged, y)
+    for old, new in zip(before, model.net_.module_.parameters(), strict=True):
+        torch.testing.assert_close(old, new.detach(), rtol=0, atol=1e-12)
+    assert model.net_.criterion_.task_weights.tolist() == [0.0, 5.0]
+    with pytest.raises(ValueError, match="task_weights must be nonnegative"):
+        model.set_params(task_weights=[-1.0, 1.0]).partial_fit(ragged, y)
+
+
+@pytest.mark.parametrize("values", ["fit", "predict"])
+def test_values_too_large_for_the_dtype_are_refused(ragged, y, values):
+    far = [x * 1e39 for x in ragged]
+    model = MultiTaskRNNRegressor(**SMALL, standardize=False)
+    with pytest.raises(ValueError, match="too large for dtype='float32' in sample"):
+        model.fit(far, y) if values == "fit" else model.fit(ragged, y).predict(far)
+    with pytest.raises(ValueError, match="too large to scale, in task 1"):
+        clone(model).set_params(standardize=True).fit(ragged, y * [1.0, 1e200])
+
+
+def test_scoring_must_be_one_finite_number(ragged, y):
+    for found in (np.nan, {"a": 1.0}):
+        model = MultiTaskRNNRegressor(
+            **SMALL, early_stopping=True, scoring=lambda model, X, y, found=found: found
+        )
+        with pytest.raises(ValueError, match="scoring must give one finite number"):
+            model.fit(ragged, y)
+
+
+def test_masked_is_missing(ragged, y):
+    masked = np.ma.MaskedArray(y, mask=np.zeros_like(y, dtype=bool))
+    masked[::3, 0] = np.ma.masked
+    missing = y.copy()
+    missing[::3, 0] = np.nan
+    found = [
+        MultiTaskRNNRegressor(**SMALL).fit(ragged, v).predict(ragged) for v in (masked, missing)
+    ]
+    np.testing.assert_array_equal(*found)
+    table = np.ma.MaskedArray(np.ones((40, 3)), mask=np.eye(40, 3, dtype=bool))
+    with pytest.raises(ValueError, match="X must not be masked"):
+        MultiTaskRNNRegressor(**SMALL).fit(table, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"callbacks": [3]}, "callbacks must hold skorch callbacks.*found 3"),
+        ({"device": "meta"}, "device must be 'auto' or a device of this machine, found 'meta'"),
+        ({"tasks": {0: RegressionTask}}, "hold a task object for task 0"),
+        (
+            {"cell": lambda input_size, hidden_size: torch.nn.Identity()},
+            "pair of outputs and state",
+        ),
+        ({"optimizer": torch.optim.LBFGS, "weight_decay": 0.1}, "weight_decay=0.1 has no meaning"),
+    ],
+)
+def test_unclear_parameters_are_refused_clearly(ragged, y, params, text):
+    with pytest.raises(ValueError, match=text):
+        MultiTaskRNNRegressor(**SMALL, **params).fit(ragged, y)

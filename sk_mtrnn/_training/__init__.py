@@ -4,7 +4,15 @@ A fit is `build_net` (weights from a seed), `train` (epochs over `SequenceData`)
 `forward`. Tensors come in and numpy arrays go out; labels are never seen here.
 """
 
-from ._build import OPTIMIZERS, build_net, check_net_params, resolve_device, train
+from ._build import (
+    OPTIMIZERS,
+    build_net,
+    check_callbacks,
+    check_net_params,
+    resolve_device,
+    train,
+    update_net,
+)
 from ._data import SequenceData
 from ._net import attention, forward
 
@@ -13,8 +21,10 @@ __all__ = [
     "SequenceData",
     "attention",
     "build_net",
+    "check_callbacks",
     "check_net_params",
     "forward",
     "resolve_device",
     "train",
+    "update_net",
 ]

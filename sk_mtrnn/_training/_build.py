@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 import torch
-from skorch.callbacks import GradientNormClipping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PrintLog
 
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
@@ -62,7 +62,24 @@ def check_net_params(net_params):
             owner = "batch_size and random_state"
         if owner is not None:
             raise ValueError(
-                f"net_params must not hold {name!r}: the estimator's {owner} decides it."
+                f"net_params must not hold {name!r}: it is decided by the estimator's {owner}."
+            )
+
+
+def check_callbacks(callbacks):
+    """Refuse what is no callback.
+
+    Raises
+    ------
+    ValueError
+    """
+    for entry in callbacks or ():
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise ValueError(
+                "callbacks must hold skorch callbacks, or pairs of a name and one, found "
+                f"{entry!r}."
             )
 
 
@@ -77,8 +94,8 @@ def resolve_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device must be 'auto' or a device of this machine, found {device!r}: {error}"
         ) from error
@@ -155,8 +172,13 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
 def _optimizer_params(e, optimizer):
     accepted = inspect.signature(optimizer).parameters
     params = {}
-    if e.weight_decay or "weight_decay" in accepted:
+    if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = e.weight_decay
+    elif e.weight_decay:
+        raise ValueError(
+            f"weight_decay={e.weight_decay} has no meaning for the optimizer {optimizer!r}, which "
+            "takes none."
+        )
     if "fused" in accepted and isinstance(e.optimizer, str):
         params["optimizer__fused"] = True
     if e.optimizer == "sgd":  # as scikit-learn's MLP
@@ -192,7 +214,8 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     before = len(net.history)
     names = [str(name) for name in names]
     best = BestWeights(estimator.n_iter_no_change, estimator.tol, evaluate)
-    callbacks = {"task_losses": TaskLosses(names), "finite_weights": FiniteWeights()}
+    finite = FiniteWeights()
+    callbacks = {"task_losses": TaskLosses(names), "finite_weights": finite}
     if valid_data is not None:
         callbacks["best_weights"] = best
     if estimator.max_grad_norm is not None:
@@ -216,11 +239,31 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.rng = None
     completed = [row for row in net.history.to_list()[before:] if "task_losses" in row]
     scores = best.scores_ if valid_data is not None else []
+    best_epoch = best.best_epoch_ if scores else len(completed)
+    if finite.epoch_ is not None and not best_epoch < finite.epoch_ - before:
+        best_epoch = finite.epoch_ - before
     return {
         "losses": [row["task_losses"] for row in completed],
         "scores": scores,
-        "best_epoch": best.best_epoch_ if scores else len(completed),
+        "best_epoch": best_epoch,
     }
+
+
+def update_net(net, estimator, task_weights):
+    """Let a net follow the parameters that may change between two calls of `partial_fit`.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+    estimator : BaseMultiTaskRNN
+        Read for ``learning_rate`` and ``weight_decay``.
+    task_weights : ndarray of shape (K,)
+    """
+    net.criterion_.task_weights.copy_(torch.as_tensor(task_weights))
+    for group in net.optimizer_.param_groups:
+        group["lr"] = estimator.learning_rate
+        if "weight_decay" in group:
+            group["weight_decay"] = estimator.weight_decay
 
 
 def _runs_foreign_code(e):

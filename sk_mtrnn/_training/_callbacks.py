@@ -71,7 +71,7 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         loss = net.history[-1, "valid_loss"]
-        score = -loss if self.evaluate is None else float(self.evaluate())
+        score = -loss if self.evaluate is None else self.evaluate()
         self.scores_.append(score)
         net.history.record("validation_score", score)
         if score > self.best_:
@@ -97,21 +97,30 @@ class BestWeights(Callback):
 
 
 class FiniteWeights(Callback):
-    """Keep weights to fall back to, should the loss cease to be finite."""
+    """Keep weights to fall back to, should the loss cease to be finite.
+
+    Attributes
+    ----------
+    epoch_ : int or None
+        How many epochs the net had seen when its weights were those that were restored.
+    """
 
     def on_train_begin(self, net, **kwargs):
-        self.kept_ = [copy_weights(net)]
+        self.epoch_ = None
+        self.kept_ = [(len(net.history), copy_weights(net))]
 
     def on_epoch_begin(self, net, **kwargs):
-        self.kept_ = [copy_weights(net), *self.kept_[:1], self.kept_[-1]]
+        now = (len(net.history) - 1, copy_weights(net))
+        self.kept_ = [now, *self.kept_[:1], self.kept_[-1]]
 
-    def on_train_end(self, net, dataset_train=None, **kwargs):
+    def on_train_end(self, net, **kwargs):
         self.kept_ = []
 
     def restore(self, net, dataset):
         """Load the newest kept weights under which every training loss is finite."""
         net.optimizer_.state.clear()  # its moments are no longer finite
-        for weights in self.kept_:
+        for epoch, weights in self.kept_:
+            self.epoch_ = epoch
             net.module_.load_state_dict(weights)
             if is_finite(net, net.get_iterator(dataset, training=False)):
                 return

@@ -70,9 +70,18 @@ class SequenceData(Dataset):
         """
         order = self.order(batch)
         steps = self.sequences.values[order.rows]
-        steps -= self.input_mean
-        steps /= self.input_scale
-        steps = torch.from_numpy(steps.astype(self.dtype, copy=False))
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            steps -= self.input_mean
+            steps /= self.input_scale
+            steps = steps.astype(self.dtype, copy=False)
+        if not np.isfinite(steps).all():
+            row = order.rows[np.flatnonzero(~np.isfinite(steps).all(axis=1))[0]]
+            sample = int(np.searchsorted(self.sequences.offsets, row, side="right")) - 1
+            raise ValueError(
+                f"Input X contains a value too large for dtype={self.dtype.name!r} in sample "
+                f"{sample}."
+            )
+        steps = torch.from_numpy(steps)
         inputs = PackedInputs(steps, PackedLayout(torch.from_numpy(order.batch_sizes)))
         rows, samples = torch.from_numpy(order.rows), torch.from_numpy(order.samples)
         targets = tuple(

@@ -91,7 +91,13 @@ class RecurrentLayer(nn.Module):
         return torch.cat([states, layout.reverse(backward)], dim=1)
 
     def _run(self, cell, steps, layout):
-        output = cell(layout.as_cell_input(steps))[0]
+        result = cell(layout.as_cell_input(steps))
+        if not isinstance(result, tuple) or isinstance(result, nn.utils.rnn.PackedSequence):
+            raise ValueError(
+                "cell must return a module that gives a pair of outputs and state, as torch.nn.GRU "
+                f"does; found one that gives a {type(result).__name__}."
+            )
+        output = result[0]
         states = output.data if isinstance(output, nn.utils.rnn.PackedSequence) else output
         if states.shape[-1] != self.hidden_size:
             raise ValueError(

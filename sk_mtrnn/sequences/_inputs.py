@@ -39,6 +39,8 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
         sequences of different width or another width than at fit, an infinity or (unless allowed)
         NaN.
     """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError("X must not be masked, found a masked array with masked entries.")
     sequences = None if not reset and estimator._tabular else _as_sequences(X)
     if not reset and not estimator._tabular and sequences is None:
         sequences = _rows_as_sequences(X, estimator)

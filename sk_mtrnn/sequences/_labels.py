@@ -140,6 +140,9 @@ def _read(y, lengths):
     if hasattr(y, "toarray"):
         raise ValueError("y must be dense, found a sparse container: sparse y is not supported.")
     name = 0
+    if isinstance(y, np.ma.MaskedArray):
+        mask, y = np.ma.getmaskarray(y), np.array(y.data, dtype=object)
+        y[mask] = None
     if isinstance(y, pd.DataFrame):
         if not y.columns.is_unique:
             raise ValueError("y must name each task once, found a column name twice.")

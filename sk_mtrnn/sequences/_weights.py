@@ -40,6 +40,7 @@ def check_sample_weight(sample_weight, n_samples, n_tasks):
         raise ValueError("sample_weight must be nonnegative and finite, found other entries.")
     if not weights.any():
         raise ValueError("sample_weight must not be all zero.")
+    weights = weights / weights.max()  # only ratios matter, and sums must not overflow
     return np.array(np.broadcast_to(weights.reshape(n_samples, -1), (n_samples, n_tasks)))
 
 

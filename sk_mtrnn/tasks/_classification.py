@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -80,6 +81,8 @@ class ClassificationTask(Task):
                 f"classes of task {name!r} must be a 1-D array-like of labels, found shape "
                 f"{classes.shape}."
             )
+        if pd.isna(classes).any():
+            raise ValueError(f"classes of task {name!r} must not hold missing labels.")
         strings = classes.dtype.kind in "US"
         self.learn(
             classes.astype(object) if strings else classes, None, name=name, standardize=False

@@ -29,6 +29,7 @@ def infer_task_type(column):
     labelled = column.labelled
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # on many classes, which we say better below
+        warnings.simplefilter("ignore", RuntimeWarning)  # on whole numbers beyond 64 bits
         kind = type_of_target(labelled)
     if kind == "continuous":
         return "regression"

@@ -83,13 +83,18 @@ class RegressionTask(Task):
     def learn(self, labels, weights, *, name, standardize):
         self._validate_params()
         labels = self._numbers(labels, name)
-        self.mean_, self.scale_ = 0.0, 1.0
         if self.loss == "poisson":
             rate = np.average(labels, weights=weights)
             self.log_rate_ = float(np.log(rate)) if rate > 0 else 0.0
-        elif standardize:
-            scaler = StandardScaler().fit(labels[:, None], sample_weight=weights)
-            self.mean_, self.scale_ = float(scaler.mean_[0]), float(scaler.scale_[0])
+        if self.loss == "poisson" or not standardize:
+            self.mean_, self.scale_ = 0.0, 1.0
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                scaler = StandardScaler().fit(labels[:, None], sample_weight=weights)
+            mean, scale = float(scaler.mean_[0]), float(scaler.scale_[0])
+            if not np.isfinite([mean, scale]).all():
+                raise ValueError(f"y contains values too large to scale, in task {name!r}.")
+            self.mean_, self.scale_ = mean, scale
         return self
 
     def _numbers(self, labels, name):

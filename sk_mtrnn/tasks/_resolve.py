@@ -45,8 +45,8 @@ def resolve_tasks(tasks, columns, *, allowed, default):
         spec = tasks.get(column.name) if isinstance(tasks, dict) else tasks
         if spec is None:
             spec = default or infer_task_type(column)
-        task = TASK_TYPES.get(spec) if isinstance(spec, str) else spec
-        if not isinstance(task, (type, Task)):
+        task = TASK_TYPES[spec]() if isinstance(spec, str) and spec in TASK_TYPES else spec
+        if not isinstance(task, Task):
             raise ValueError(
                 f"tasks must say {' or '.join(map(repr, allowed))} or hold a task object for task "
                 f"{column.name!r}, found {spec!r}."
@@ -56,34 +56,41 @@ def resolve_tasks(tasks, columns, *, allowed, default):
                 f"tasks says {task.type_name} for task {column.name!r}, but this estimator takes "
                 f"{' and '.join(allowed)} only; MultiTaskRNN takes any mix."
             )
-        resolved.append(task() if isinstance(task, type) else clone(task))
+        resolved.append(clone(task))
     return resolved
 
 
-def spread_class_weight(class_weight, tasks):
-    """Give the estimator's ``class_weight`` to the learned tasks that have classes and none yet.
+def spread_class_weight(class_weight, tasks, followers):
+    """Give the estimator's ``class_weight`` to the learned tasks that set none themselves.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    tasks : list of Task
+        All of them.
+    followers : list of Task
+        Those whose own parameter was None.
 
     Raises
     ------
     ValueError
         If a dict names a class that no such task has.
     """
-    takers = [task for task in tasks if "class_weight" in task.get_params()]
     if isinstance(class_weight, dict):
-        known = {label for task in takers for label in task.classes_.tolist()}
+        classes = [task.classes_.tolist() for task in tasks if hasattr(task, "classes_")]
+        known = {label for labels in classes for label in labels}
         unknown = [label for label in class_weight if label not in known]
         if unknown:
             raise ValueError(
                 f"class_weight names the unknown class {unknown[0]!r}; the classes are "
                 f"{sorted(known, key=str)}."
             )
-    for task in takers:
-        if task.class_weight is None and class_weight is not None:
-            weight = class_weight
-            if isinstance(weight, dict):
-                weight = {c: w for c, w in weight.items() if c in task.classes_.tolist()}
-            task.set_params(class_weight=weight)
-            task.check_class_weight()
+    for task in followers:
+        weight = class_weight
+        if isinstance(weight, dict):
+            weight = {c: w for c, w in weight.items() if c in task.classes_.tolist()}
+        task.set_params(class_weight=weight)
+        task.check_class_weight()
 
 
 def resolve_task_weights(task_weights, names):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 
 from ._resolve import resolve_tasks, spread_class_weight
@@ -42,14 +43,17 @@ class TaskSet:
     per_step : list of bool or None
         None while nothing tells: no label of that task has been seen yet.
     spec : str
-        The parameter ``tasks`` they were made from, as it prints.
+        Hash of the parameter ``tasks`` they were made from.
     """
 
     def __init__(self, columns, tasks, *, allowed, default):
         self.names = [column.name for column in columns]
         self.tasks = resolve_tasks(tasks, columns, allowed=allowed, default=default)
         self.per_step = [column.per_step for column in columns]
-        self.spec = repr(tasks)
+        self.spec = joblib.hash(tasks)
+        self._followers = [
+            task for task in self.tasks if task.get_params().get("class_weight", False) is None
+        ]
 
     def __len__(self):
         return len(self.tasks)
@@ -112,8 +116,7 @@ class TaskSet:
             given = [None] * len(self)
         elif not isinstance(classes, Iterable) or isinstance(classes, str):
             raise ValueError(
-                "classes must be a list in task order or a dict by task name, found "
-                f"{classes!r}."
+                f"classes must be a list in task order or a dict by task name, found {classes!r}."
             )
         elif len(self) == 1 and not any(np.ndim(entry) for entry in classes):
             given = [classes]
@@ -124,6 +127,11 @@ class TaskSet:
                 f"classes must hold one list of classes for each of the {len(self)} tasks, found "
                 f"{len(given)}."
             )
+        for name, entry in zip(self.names, given, strict=True):
+            if entry is not None and (isinstance(entry, str) or not isinstance(entry, Iterable)):
+                raise ValueError(
+                    f"classes of task {name!r} must be a list of its classes, found {entry!r}."
+                )
         return zip(self.names, self.tasks, given, strict=True)
 
     def learn(self, columns, weights, lengths, *, standardize, class_weight, partial=False):
@@ -162,7 +170,7 @@ class TaskSet:
             if not task.learned:
                 labels = column.values[known]
                 task.learn(labels, entries, name=column.name, standardize=standardize)
-        spread_class_weight(class_weight, self.tasks)
+        spread_class_weight(class_weight, self.tasks, self._followers)
 
     def _settle_kind(self, k, column):
         self._check_kind(k, column)

@@ -1,0 +1,81 @@
+"""What early stopping holds out, and the score it watches there."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from .metrics import multitask_scorer
+from .model_selection import stratified_fraction
+
+
+def hold_out(estimator, labels, seed):
+    """Split the samples, so that each part has its share of every task's labels.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTaskRNN
+        Read for ``early_stopping`` and ``validation_fraction``.
+    labels : Labels
+    seed : int
+
+    Returns
+    -------
+    part, held_out : ndarray of int
+        Samples to train on, and samples to watch; none without early stopping.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples for both.
+    """
+    n_samples, fraction = labels.n_samples, estimator.validation_fraction
+    if not estimator.early_stopping:
+        return np.arange(n_samples), np.arange(0)
+    if n_samples < 2 or round(fraction * n_samples) < 1:
+        raise ValueError(
+            f"early_stopping=True holds out validation_fraction={fraction} of the samples, which "
+            f"of n_samples={n_samples} leaves too few: expected at least one held out and one to "
+            "train on."
+        )
+    return stratified_fraction(labels, fraction, np.random.default_rng(seed))
+
+
+def watched_score(estimator, X, y, sequences, sample_weight, held_out):
+    """Make the score early stopping watches.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTaskRNN
+        Read for ``scoring``, and scored as it is when the function is called.
+    X, y, sample_weight
+        As given to `fit`.
+    sequences : Ragged
+        X as read.
+    held_out : ndarray of int
+
+    Returns
+    -------
+    callable ``() -> float``, or None for the loss
+    """
+    scoring = estimator.scoring
+    if scoring is None or not len(held_out):
+        return None
+    scorer = multitask_scorer(scoring) if isinstance(scoring, str) else scoring
+    # a table keeps its column names; sequences are not read twice
+    X = _safe_indexing(X, held_out) if estimator._tabular else sequences[held_out]
+    y = _safe_indexing(y, held_out)
+    weights = {}
+    if sample_weight is not None:
+        weights = {"sample_weight": np.asarray(sample_weight)[held_out]}
+
+    def evaluate():
+        score = scorer(estimator, X, y, **weights)
+        if not isinstance(score, Real) or not np.isfinite(score):
+            raise ValueError(
+                "scoring must give one finite number on the held-out samples for early stopping "
+                f"to watch, found {score!r}."
+            )
+        return float(score)
+
+    return evaluate
