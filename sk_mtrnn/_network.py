@@ -56,8 +56,10 @@ class MultiTaskNetwork(nn.Module):
 
     Legend: S steps in all, B sequences, F inputs, D state width, C_k outputs of task k.
 
-    Heads of equal shape start from equal weights (those of `torch.nn.Linear`, bias zero), so that a
-    network depends neither on the order of its tasks nor, before training, on their number.
+    Heads start small, a tenth of `torch.nn.Linear` and without bias: close to the average
+    prediction, where the first steps are those of all tasks alike. Heads of equal shape start
+    equal, so that a network depends neither on the order of its tasks nor, before training, on
+    their number.
 
     Parameters
     ----------
@@ -97,7 +99,7 @@ class MultiTaskNetwork(nn.Module):
         self.heads = nn.ModuleList(
             nn.Linear(self.recurrence.output_size, width) for width in n_outputs
         )
-        bound = self.recurrence.output_size**-0.5
+        bound = 0.1 * self.recurrence.output_size**-0.5
         for head in self.heads:
             generator = torch.Generator().manual_seed(seed)
             nn.init.uniform_(head.weight, -bound, bound, generator=generator)
