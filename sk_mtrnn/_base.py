@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,7 +16,9 @@ from . import _training as training
 from ._early_stopping import hold_out, watched_score
 from .recurrence import CELLS
 from .sequences import (
+    Ragged,
     assemble,
+    check_same_order,
     check_sample_weight,
     input_moments,
     read_labels,
@@ -26,9 +29,11 @@ from .tasks import Task, TaskSet, resolve_task_weights
 
 
 def _attends(estimator):
-    if hasattr(estimator, "net_"):
-        return estimator.net_.module_.pooling.query is not None
-    return estimator.pooling == "attention"
+    fitted = hasattr(estimator, "net_")
+    pooling = estimator.net_.module_.pooling.pooling if fitted else estimator.pooling
+    if pooling != "attention":
+        raise AttributeError(f"attention_weights needs pooling='attention', found {pooling!r}.")
+    return True
 
 
 class BaseMultiTaskRNN(BaseEstimator, ABC):
@@ -114,7 +119,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         self._check_params()
         again = self.warm_start and hasattr(self, "net_")
         sequences = validate_sequences(self, X, reset=not again)
-        labels = read_labels(y, sequences.lengths)
+        labels = self._read_labels(X, y, sequences)
         if not again:
             self._start(labels)
         elif joblib.hash(self.tasks) != self._task_set.spec:
@@ -140,7 +145,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
             raise ValueError("early_stopping=True has no meaning in partial_fit; set it to False.")
         first = not hasattr(self, "net_")
         sequences = validate_sequences(self, X, reset=first)
-        labels = read_labels(y, sequences.lengths)
+        labels = self._read_labels(X, y, sequences)
         if first:
             self._start(labels, partial=True)
             self._task_set.declare_classes(classes)
@@ -203,9 +208,14 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
+    def _read_labels(self, X, y, sequences):
+        if not self._tabular and isinstance(X, (Ragged, pd.DataFrame)):
+            check_same_order(sequences.index, y)
+        return read_labels(y, sequences.lengths)
+
     def _weights(self, sample_weight, labels):
         """Sample weights, one column a fitted task; given by task they follow the columns of y."""
-        weights = check_sample_weight(sample_weight, labels.n_samples, len(labels.columns))
+        weights = check_sample_weight(sample_weight, labels.n_samples, labels.names)
         return weights[:, labels.positions(self.task_names_)]
 
     def _learn(self, sequences, columns, weights, *, again, partial=False):
@@ -361,7 +371,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
             If y holds no label at all.
         """
         sequences, outputs = self._outputs(X)
-        labels = read_labels(y, sequences.lengths)
+        labels = self._read_labels(X, y, sequences)
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         scores = self._task_set.scores(columns, weights, sequences.lengths, outputs)

@@ -61,6 +61,11 @@ def watched_score(estimator, X, y, sequences, sample_weight, held_out):
     scoring = estimator.scoring
     if scoring is None or not len(held_out):
         return None
+    if getattr(scoring, "__module__", "").startswith("sklearn.metrics._"):
+        raise ValueError(
+            f"scoring must be a scorer, found the metric function {scoring.__name__}; "
+            f"multitask_scorer({scoring.__name__}) makes one."
+        )
     scorer = multitask_scorer(scoring) if isinstance(scoring, str) else scoring
     # a table keeps its column names; sequences are not read twice
     X = _safe_indexing(X, held_out) if estimator._tabular else sequences[held_out]

@@ -37,7 +37,9 @@ class _AsksForTasks:
 
 
 def _has_classes(estimator):
-    return not hasattr(estimator, "net_") or bool(estimator._task_set.classes)
+    if hasattr(estimator, "net_") and not estimator._task_set.classes:
+        raise AttributeError("predict_proba needs a classification task, found regression only.")
+    return True
 
 
 class MultiTaskRNN(BaseMultiTaskRNN):

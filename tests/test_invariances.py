@@ -72,7 +72,7 @@ def training_data(model, X, y, weights=None):
 
     sequences = validate_sequences(model, X, reset=False)
     columns = read_labels(y, sequences.lengths).matched(model.task_names_)
-    weights = check_sample_weight(weights, len(sequences), len(columns))
+    weights = check_sample_weight(weights, len(sequences), model.task_names_)
     return model._data(sequences, columns, weights, np.arange(len(sequences)))
 
 

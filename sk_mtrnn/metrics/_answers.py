@@ -194,7 +194,7 @@ def _read_weights(sample_weight, labels, tasks):
                 f"sample_weight must have the columns of y, found none for task {absent[0]!r}."
             )
         sample_weight = sample_weight[names]
-    weights = check_sample_weight(sample_weight, labels.n_samples, len(names))
+    weights = check_sample_weight(sample_weight, labels.n_samples, names)
     return dict(zip(names, weights.T, strict=True))
 
 

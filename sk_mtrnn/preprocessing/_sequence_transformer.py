@@ -93,7 +93,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             `transform`.
         """
         self._check_transformer()
-        sequences = validate_sequences(self, X, reset=True, allow_nan=self._allow_nan)
+        sequences = validate_sequences(self, X, reset=True, allow_nan=True)
         self.transformer_ = clone(self.transformer).fit(self._rows(sequences))
         self._n_outputs = self._apply("transform", self._rows(sequences[:1])).shape[1]
         return self
@@ -113,11 +113,11 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Raises
         ------
         ValueError
-            If X is not of the width of ``fit``, holds an infinity, or NaN that the transformer does
-            not allow.
+            If X is not of the width of ``fit`` or holds an infinity. NaN goes to the transformer,
+            which may refuse it.
         """
         check_is_fitted(self)
-        sequences = validate_sequences(self, X, reset=False, allow_nan=self._allow_nan)
+        sequences = validate_sequences(self, X, reset=False, allow_nan=True)
         rows = self._apply("transform", self._rows(sequences))
         names = None if self._keeps_table else self.get_feature_names_out()
         return _repack(X, sequences, rows, names, self._tabular)
@@ -146,7 +146,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         if not self._keeps_table:
             reader._tabular, reader.n_features_in_ = False, self._n_outputs
             reader.feature_names_in_ = self.get_feature_names_out()
-        sequences = validate_sequences(reader, X, reset=False, allow_nan=self._allow_nan)
+        sequences = validate_sequences(reader, X, reset=False, allow_nan=True)
         rows = self._apply("inverse_transform", sequences.values)
         names = None if self._tabular else getattr(self, "feature_names_in_", None)
         return _repack(X, sequences, rows, names, self._tabular)
@@ -199,10 +199,6 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             if inner.transformer_tags is not None:
                 tags.transformer_tags.preserves_dtype = inner.transformer_tags.preserves_dtype
         return tags
-
-    @property
-    def _allow_nan(self):
-        return get_tags(self).input_tags.allow_nan
 
     def _check_transformer(self):
         for method in ("fit", "transform"):

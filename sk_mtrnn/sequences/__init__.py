@@ -5,7 +5,7 @@ Everything here is numpy and pandas. Above this room X is always a `Ragged`, y a
 
 from ._batching import LengthBatches, PackedOrder, packed_order
 from ._columns import Column
-from ._inputs import check_finite, row_blocks, validate_sequences
+from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
 from ._ragged import Ragged, offsets_of
 from ._stack import stack_tasks
@@ -19,6 +19,7 @@ __all__ = [
     "Ragged",
     "assemble",
     "check_finite",
+    "check_same_order",
     "check_sample_weight",
     "input_moments",
     "offsets_of",

@@ -205,3 +205,34 @@ def row_blocks(sequences):
     """Slices over the rows of a Ragged, each small enough for a temporary copy."""
     for start in range(0, len(sequences.values), _BLOCK):
         yield slice(start, min(start + _BLOCK, len(sequences.values)))
+
+
+def check_same_order(index, y):
+    """Refuse labels whose index holds the samples of X in another order.
+
+    A panel keeps its samples in order of appearance, where ``groupby`` sorts them; rows are matched
+    by position, so that nobody would notice.
+
+    Parameters
+    ----------
+    index : pandas.Index or None
+        Samples of X.
+    y : object
+        Labels; checked if it is a DataFrame or a Series.
+
+    Raises
+    ------
+    ValueError
+    """
+    other = getattr(y, "index", None)
+    if not isinstance(index, pd.Index) or not isinstance(other, pd.Index):
+        return
+    if isinstance(other, pd.RangeIndex) or len(index) != len(other) or index.equals(other):
+        return  # a RangeIndex names nothing
+    if index.is_unique and len(index.difference(other)) == 0:
+        sample = int(np.argmax(index != other))
+        raise ValueError(
+            "y must hold the samples in the order of X, but its index has the same samples in "
+            f"another one: in row {sample} X has {index[sample]} and y {other[sample]}. "
+            "y.loc[...] with the samples of X brings them into line."
+        )

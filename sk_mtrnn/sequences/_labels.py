@@ -146,6 +146,11 @@ def _read(y, lengths):
     if isinstance(y, pd.DataFrame):
         if not y.columns.is_unique:
             raise ValueError("y must name each task once, found a column name twice.")
+        if y.index.nlevels == 2 and lengths is not None and len(y) == lengths.sum() != len(lengths):
+            raise ValueError(
+                f"y has one row for each of the {len(y)} time steps, but must have one for each of "
+                f"the {len(lengths)} samples; Ragged.from_panel(y) gives labels per time step."
+            )
         raw, names, layout = [y[column] for column in y.columns], list(y.columns), "frame"
         return _from_cells(raw, names, layout, len(y), lengths)
     if isinstance(y, pd.Series):

@@ -198,7 +198,7 @@ class Ragged:
         Parameters
         ----------
         sequences : iterable of array-likes, each of shape (T_i, n_features) or (T_i,)
-            1-D sequences are univariate.
+            1-D sequences are univariate. DataFrames name the features by their columns.
         feature_names, index
             As in the constructor.
 
@@ -214,6 +214,14 @@ class Ragged:
         """
         arrays = []
         for sample, sequence in enumerate(sequences):
+            if isinstance(sequence, pd.DataFrame):
+                names = list(sequence.columns)
+                feature_names = names if sample == 0 and feature_names is None else feature_names
+                if feature_names is not None and names != list(feature_names):
+                    raise ValueError(
+                        "All DataFrames in X must have the same columns in the same order, found "
+                        f"{list(feature_names)} at first and {names} in sample {sample}."
+                    )
             array = as_numeric(sequence, where=f" in sample {sample}")
             if array.ndim not in (1, 2):
                 raise ValueError(
@@ -327,7 +335,7 @@ class Ragged:
         order = np.lexsort((time, codes))
         samples = pd.Index(samples, name=frame.index.names[0])
         names = list(frame.columns)
-        values = as_numeric(frame.to_numpy())[order]
+        values = _numeric_columns(frame)[order]
         return cls(values, offsets_of(np.bincount(codes, minlength=len(samples))), names, samples)
 
     @classmethod
@@ -369,6 +377,22 @@ class Ragged:
         padded = np.full((len(self), longest, self.n_features), fill_value, dtype=self.dtype)
         padded[np.arange(longest) < self.lengths[:, None]] = self.values
         return padded
+
+
+def _numeric_columns(frame):
+    """The values of a DataFrame, NA as NaN; a column that is not numeric is named."""
+    try:
+        return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
+    except (TypeError, ValueError):  # nullable or other extension types, or no numbers
+        columns = []
+        for name in frame:
+            try:
+                columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"X must be numeric, found {frame[name].dtype} in column {name!r}: {error}"
+                ) from error
+        return np.column_stack(columns)
 
 
 def offsets_of(lengths):

@@ -1,18 +1,22 @@
 """Sample weights, and the moments of X under them."""
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from ._inputs import row_blocks
 
 
-def check_sample_weight(sample_weight, n_samples, n_tasks):
+def check_sample_weight(sample_weight, n_samples, names):
     """Read sample weights as one column a task.
 
     Parameters
     ----------
     sample_weight : None, float, or array-like of shape (n_samples,) or (n_samples, n_tasks)
-    n_samples, n_tasks : int
+        The columns of a DataFrame are matched by name to tasks that have names.
+    n_samples : int
+    names : list
+        Names of the tasks.
 
     Returns
     -------
@@ -21,8 +25,16 @@ def check_sample_weight(sample_weight, n_samples, n_tasks):
     Raises
     ------
     ValueError
-        If it has another shape, is negative, not finite or all zero.
+        If it has another shape or other names, is negative, not finite or all zero.
     """
+    n_tasks = len(names)
+    if isinstance(sample_weight, pd.DataFrame) and names != list(range(n_tasks)):
+        if set(sample_weight.columns) != set(names):
+            raise ValueError(
+                f"sample_weight must have the columns {names} as y has, found "
+                f"{list(sample_weight.columns)}."
+            )
+        sample_weight = sample_weight[names]
     if sample_weight is None:
         return np.ones((n_samples, n_tasks))
     try:

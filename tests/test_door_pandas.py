@@ -1,0 +1,114 @@
+"""What pandas knows of rows and columns is used, or refused; never silently dropped."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sk_mtrnn import MultiTaskRNN, MultiTaskRNNRegressor, Ragged
+from sk_mtrnn.preprocessing import SequenceTransformer
+
+SMALL = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture
+def panel():
+    """Eight samples that appear in no sorted order, three to five steps each."""
+    rng = np.random.default_rng(0)
+    samples = [5, 3, 7, 1, 0, 2, 6, 4]
+    index = [(sample, t) for sample in samples for t in range(3 + sample % 3)]
+    index = pd.MultiIndex.from_tuples(index, names=["id", "t"])
+    return pd.DataFrame(rng.normal(size=(len(index), 2)), index=index, columns=["u", "v"])
+
+
+def test_labels_in_another_order_than_the_samples_are_refused(panel):
+    """`groupby` sorts, a panel does not: training on shuffled labels would go unnoticed."""
+    y = panel.groupby("id")[["u"]].mean()
+    samples = Ragged.from_panel(panel).index
+    model = MultiTaskRNNRegressor(**SMALL)
+    with pytest.raises(ValueError, match="row 0 X has 5 and y 0"):
+        model.fit(panel, y)
+    aligned = model.fit(panel, y.loc[samples])
+    assert list(aligned.predict(panel).index) == list(samples)
+    with pytest.raises(ValueError, match="samples in the order of X"):
+        aligned.score(panel, y)
+    with pytest.raises(ValueError, match="samples in the order of X"):
+        model.partial_fit(Ragged.from_panel(panel), y["u"])
+    model.fit(panel, y.loc[samples].reset_index(drop=True))  # no index of samples: by position
+
+
+def test_labels_by_row_of_a_panel_say_what_to_do(panel):
+    with pytest.raises(ValueError, match=r"Ragged.from_panel\(y\) gives labels per time step"):
+        MultiTaskRNNRegressor(**SMALL).fit(panel, panel[["u"]])
+    model = MultiTaskRNNRegressor(**SMALL).fit(panel, Ragged.from_panel(panel[["u"]]))
+    assert [len(p) for p in model.predict(panel)] == [len(x) for x in Ragged.from_panel(panel)]
+
+
+def test_nullable_columns_are_numbers_and_others_are_named(panel):
+    panel["w"] = pd.array([1, None] * (len(panel) // 2) + [1] * (len(panel) % 2), dtype="Int64")
+    values = Ragged.from_panel(panel).values
+    assert np.isnan(values[:, 2]).sum() == panel["w"].isna().sum()
+    panel["w"] = "x"
+    with pytest.raises(ValueError, match="column 'w'"):
+        Ragged.from_panel(panel)
+
+
+def test_lists_of_frames_keep_their_columns(panel):
+    frames = [frame.droplevel(0) for _, frame in panel.groupby("id")]
+    y = np.arange(8.0)
+    model = MultiTaskRNNRegressor(**SMALL).fit(frames, y)
+    assert list(model.feature_names_in_) == ["u", "v"]
+    swapped = [frame[["v", "u"]] for frame in frames]
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(swapped)
+    with pytest.raises(ValueError, match=r"same columns in the same order.*in sample 3"):
+        model.fit([*frames[:3], *swapped[3:]], y)
+    by_name = make_column_transformer((StandardScaler(), ["u"]))
+    assert SequenceTransformer(by_name).fit_transform(frames)[0].shape[1] == 1
+
+
+def test_weights_by_task_are_matched_by_name(panel):
+    X = Ragged.from_panel(panel)
+    y = pd.DataFrame({"a": np.arange(8.0), "b": np.arange(8.0) ** 2})
+    weights = pd.DataFrame({"a": np.arange(1.0, 9.0), "b": 1.0})
+    model = MultiTaskRNNRegressor(**SMALL)
+    first = model.fit(X, y, sample_weight=weights).predict(X)
+    second = model.fit(X, y, sample_weight=weights[["b", "a"]]).predict(X)
+    pd.testing.assert_frame_equal(first, second)
+    with pytest.raises(ValueError, match=r"columns \['a', 'b'\] as y has, found \['a', 'c'\]"):
+        model.fit(X, y, sample_weight=weights.rename(columns={"b": "c"}))
+
+
+@pytest.mark.parametrize(
+    "imputer",
+    [
+        SimpleImputer(),
+        make_pipeline(SimpleImputer(), StandardScaler()),
+        make_column_transformer((SimpleImputer(), [0, 1])),
+        FunctionTransformer(np.nan_to_num),
+    ],
+    ids=str,
+)
+def test_holes_go_to_the_transformer(panel, imputer):
+    holes = [x.copy() for x in Ragged.from_panel(panel)]
+    for x in holes:
+        x[0, 0] = np.nan
+    pipeline = make_pipeline(SequenceTransformer(imputer), MultiTaskRNN(**SMALL))
+    assert pipeline.fit(holes, ["a", "b"] * 4).predict(holes).shape == (8,)
+    with pytest.raises(ValueError, match="NaN"):
+        MultiTaskRNN(**SMALL).fit(holes, ["a", "b"] * 4)
+
+
+def test_missing_methods_say_what_they_need(panel):
+    X, y = Ragged.from_panel(panel), np.arange(8) + 0.5
+    model = MultiTaskRNN(**SMALL).fit(X, y)
+    for method, text in {
+        "attention_weights": "needs pooling='attention', found 'last'",
+        "predict_proba": "needs a classification task",
+    }.items():
+        with pytest.raises(AttributeError) as error:
+            getattr(model, method)
+        assert text in str(error.value.__cause__)
