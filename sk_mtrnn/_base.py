@@ -117,6 +117,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
             If training is interrupted (Ctrl-C); what was learned is kept.
         """
         self._check_params()
+        self._dtype = self.dtype
         again = self.warm_start and hasattr(self, "net_")
         sequences = validate_sequences(self, X, reset=not again)
         labels = self._read_labels(X, y, sequences)
@@ -144,6 +145,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         if self.early_stopping:
             raise ValueError("early_stopping=True has no meaning in partial_fit; set it to False.")
         first = not hasattr(self, "net_")
+        self._dtype = self.dtype if first else self._dtype
         sequences = validate_sequences(self, X, reset=first)
         labels = self._read_labels(X, y, sequences)
         if first:
@@ -242,7 +244,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
 
     def _sequence_data(self, sequences, targets=(), samples=None):
         return training.SequenceData(
-            sequences, self._input_mean, self._input_scale, self.dtype, targets, samples
+            sequences, self._input_mean, self._input_scale, self._dtype, targets, samples
         )
 
     def _build(self, seed, state=None):

@@ -85,7 +85,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     device : str, default="auto"
         A torch device; "auto" is "cuda" if there is one, else "cpu".
     callbacks : list or None, default=None
-        skorch callbacks; copied before use.
+        skorch callbacks; copied before use. Their constructors follow scikit-learn's rules: an
+        attribute that is no parameter ends in ``_``.
     net_params : dict or None, default=None
         Further arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.9, 0.98)}``; what
         a parameter here decides is refused.
@@ -114,9 +115,10 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     n_iter_ : int
         Epochs run.
     loss_curve_ : ndarray of shape (n_iter_, n_tasks_)
-        Each epoch's mean training loss of every task, not weighted by w_k.
-    validation_scores_ : ndarray of shape (n_iter_,)
-        The held-out score after every epoch, higher is better; with ``early_stopping`` only.
+        Each epoch's mean training loss of every task, not weighted by w_k; NaN where a chunk of
+        `partial_fit` had no label of the task.
+    validation_scores_ : ndarray of shape (n_epochs,)
+        The held-out score after every epoch run with ``early_stopping``, higher is better.
     best_epoch_ : int
         The epoch, counted from 1, whose weights the model holds.
     net_ : skorch.NeuralNet
@@ -135,9 +137,10 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
 
     `score` is the unweighted mean over the tasks of accuracy on the labelled entries.
 
-    scikit-learn's own splitters for classifiers, which ``cv=5`` means, refuse missing labels and
-    array cells before any code here runs; `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes
-    both.
+    scikit-learn's own splitter for classifiers, which ``cv=5`` means, refuses missing labels, and
+    several columns with arrays as cells, before any code here runs;
+    `sk_mtrnn.model_selection.MultiTaskStratifiedKFold` takes both. Halving searches need an integer
+    ``min_resources``, or ``resource="max_epochs"``, when y has several columns.
 
     References
     ----------

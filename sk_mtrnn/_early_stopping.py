@@ -1,5 +1,6 @@
 """What early stopping holds out, and the score it watches there."""
 
+import inspect
 from numbers import Real
 
 import numpy as np
@@ -61,7 +62,7 @@ def watched_score(estimator, X, y, sequences, sample_weight, held_out):
     scoring = estimator.scoring
     if scoring is None or not len(held_out):
         return None
-    if getattr(scoring, "__module__", "").startswith("sklearn.metrics._"):
+    if inspect.isfunction(scoring) and scoring.__module__.startswith("sklearn.metrics"):
         raise ValueError(
             f"scoring must be a scorer, found the metric function {scoring.__name__}; "
             f"multitask_scorer({scoring.__name__}) makes one."
@@ -71,8 +72,8 @@ def watched_score(estimator, X, y, sequences, sample_weight, held_out):
     X = _safe_indexing(X, held_out) if estimator._tabular else sequences[held_out]
     y = _safe_indexing(y, held_out)
     weights = {}
-    if sample_weight is not None:
-        weights = {"sample_weight": np.asarray(sample_weight)[held_out]}
+    if np.ndim(sample_weight):  # neither None nor one number for all
+        weights = {"sample_weight": _safe_indexing(sample_weight, held_out)}
 
     def evaluate():
         score = scorer(estimator, X, y, **weights)

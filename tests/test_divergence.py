@@ -104,3 +104,18 @@ def test_best_epoch_is_that_of_the_weights_that_are_kept():
     with diverges_in_fit:
         model.fit(X, QUANTITIES)
     assert (model.n_iter_, model.best_epoch_) == (1, 0)
+
+
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_divergence_is_seen_before_anybody_scores_it(scoring):
+    model = training(
+        early_stopping=True,
+        validation_fraction=0.3,
+        scoring=scoring,
+        learning_rate=1e38,
+        batch_size=100,
+    )
+    with pytest.warns(ConvergenceWarning, match="the last finite weights are kept"):
+        model.fit(X, QUANTITIES)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.best_epoch_ == 0

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import make_scorer, r2_score
 
-from sk_mtrnn import MultiTaskRNNRegressor
+from sk_mtrnn import MultiTaskRNNClassifier, MultiTaskRNNRegressor
 from sk_mtrnn._early_stopping import hold_out
 from sk_mtrnn.metrics import multitask_scorer, task_scorer
+from sk_mtrnn.sequences import read_labels
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 
@@ -83,3 +85,56 @@ def test_every_task_is_held_out_and_trained(ragged, monkeypatch):
     assert sorted(np.concatenate(parts)) == list(range(40))
     for part in parts:
         assert np.isfinite(y[part]).any(axis=0).all()
+
+
+def test_scorers_of_scikit_learn_are_watched_and_its_metrics_refused(ragged, y):
+    params = {**SMALL, "early_stopping": True, "validation_fraction": 0.5}
+    model = MultiTaskRNNRegressor(**params, scoring=make_scorer(r2_score)).fit(ragged, y)
+    own = MultiTaskRNNRegressor(**params, scoring="r2").fit(ragged, y)
+    np.testing.assert_allclose(model.validation_scores_, own.validation_scores_)
+    with pytest.raises(ValueError, match=r"multitask_scorer\(r2_score\) makes one"):
+        MultiTaskRNNRegressor(**params, scoring=r2_score).fit(ragged, y)
+
+
+def test_weights_reach_the_watched_score_as_they_were_given(ragged, y):
+    seen = []
+
+    def spy(model, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return 0.5
+
+    y = pd.DataFrame(y, columns=["a", "b"])
+    weights = pd.DataFrame({"b": np.arange(1.0, 41.0), "a": 1.0})
+    model = MultiTaskRNNRegressor(
+        **{**SMALL, "max_epochs": 1}, early_stopping=True, validation_fraction=0.5, scoring=spy
+    )
+    model.fit(ragged, y, sample_weight=weights)
+    assert list(seen[0].columns) == ["b", "a"]
+    assert len(seen[0]) == 20
+    model.fit(ragged, y, sample_weight=2.0)
+    assert seen[1] is None
+
+
+def test_held_out_loss_weighs_classes_as_training_does(ragged):
+    """Were classes balanced anew on the held-out part, its loss would be another one."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random(40) < 0.3).astype(int)
+    model = MultiTaskRNNClassifier(
+        **{**SMALL, "max_epochs": 1},
+        class_weight="balanced",
+        early_stopping=True,
+        validation_fraction=0.25,
+        dtype="float64",
+    ).fit(ragged, labels)
+    part, out = hold_out(
+        model,
+        read_labels(labels),
+        np.random.RandomState(np.random.RandomState(0).randint(np.iinfo(np.int32).max)).randint(
+            np.iinfo(np.int32).max
+        ),
+    )
+    factor = len(part) / (2 * np.bincount(labels[part]))
+    proba = model.predict_proba([ragged[i] for i in out])
+    loss = -np.log(proba[np.arange(len(out)), labels[out]])
+    expected = np.average(loss, weights=factor[labels[out]])
+    assert model.validation_scores_[0] == pytest.approx(-expected)

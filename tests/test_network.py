@@ -1,5 +1,7 @@
 """The module against torch's own layers and against loops over single sequences."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,13 @@ def test_layout_moves_steps_as_a_loop_would(batch):
 
 @pytest.mark.parametrize("equal", [True, False])
 @pytest.mark.parametrize(
-    ("cell", "reference"), [("rnn", nn.RNN), ("gru", nn.GRU), ("lstm", nn.LSTM)]
+    ("cell", "reference"),
+    [
+        ("rnn", nn.RNN),
+        ("relu", partial(nn.RNN, nonlinearity="relu")),
+        ("gru", nn.GRU),
+        ("lstm", nn.LSTM),
+    ],
 )
 def test_stack_is_torchs_bidirectional_stack(cell, reference, equal):
     """Same equations, stacking and pairing of directions as torch.nn, final states included."""
@@ -75,7 +83,8 @@ def test_stack_is_torchs_bidirectional_stack(cell, reference, equal):
     x = torch.randn(6, 3, 2, dtype=torch.float64)
     packed = nn.utils.rnn.pack_padded_sequence(x, lengths)
     theirs = reference(2, 4, num_layers=2, bidirectional=True).double()
-    ours = RecurrentStack(cell, "tanh", 2, (4, 4), True, 0.0).double()
+    cell, activation = ("rnn", "relu") if cell == "relu" else (cell, "tanh")
+    ours = RecurrentStack(cell, activation, 2, (4, 4), True, 0.0).double()
     state = {}
     for name, value in theirs.state_dict().items():
         direction = "backward_cell" if name.endswith("_reverse") else "forward_cell"
@@ -171,3 +180,21 @@ def test_heads_of_equal_shape_start_equal_whatever_stands_beside_them():
     weights = [head.weight for head in (first.heads[0], first.heads[2], *second.heads[1:])]
     for other in weights[1:]:
         assert torch.equal(weights[0], other)
+
+
+def test_dropout_acts_between_layers_and_before_every_head(batch):
+    """Two training passes differ wherever dropout stands, and only there."""
+    _, inputs = batch
+    for params, changes in (
+        ({"hidden_layer_sizes": (4,)}, (False, True)),
+        ({"hidden_layer_sizes": (4, 4)}, (True, True)),
+    ):
+        module = network(dropout=0.5, **params)
+        module.train()
+        states = [module.recurrence(inputs.steps, inputs.layout) for _ in range(2)]
+        assert torch.equal(*states) != changes[0]
+        for first, second in zip(module(inputs), module(inputs), strict=True):
+            assert torch.equal(first, second) != changes[1]
+        module.eval()
+        for first, second in zip(module(inputs), module(inputs), strict=True):
+            assert torch.equal(first, second)

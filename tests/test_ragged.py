@@ -186,3 +186,31 @@ def test_stack_tasks_keeps_tables():
 def test_stack_tasks_errors(datasets, text):
     with pytest.raises(ValueError, match=text):
         stack_tasks(datasets)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([np.array(["u", None], dtype=object), None], [["u", None], None]),
+        ([np.array([1, None], dtype=object), None], [[1, None], None]),
+        ([np.array([0.5, np.nan]), None], [[0.5, None], None]),
+    ],
+)
+def test_stack_tasks_keeps_holes_in_per_step_labels(labels, expected):
+    X = sequences_of([2, 3])
+    _, y = stack_tasks({"a": (X, labels), "b": (X, [1, 2])})
+    first = [None if pd.isna(cell) else cell for cell in y["a"][0]]
+    assert first == expected[0]
+    assert pd.isna(y["a"][1]).all()
+    assert len(y["a"][1]) == 3
+
+
+def test_features_of_other_names_are_not_joined():
+    first = pd.DataFrame({"p": [1.0], "q": [2.0]})
+    other = pd.DataFrame({"q": [1.0], "r": [2.0]})
+    with pytest.raises(ValueError, match=r"same feature names.*\['p', 'q'\] and \['q', 'r'\]"):
+        stack_tasks({"a": (first, [1]), "b": (other, [1])})
+    parts = [Ragged([[1.0, 2.0]], [0, 1], names) for names in (["p", "q"], None, ["q", "p"])]
+    with pytest.raises(ValueError, match="same feature names"):
+        Ragged.concatenate(parts)
+    assert list(Ragged.concatenate(parts[:2]).feature_names) == ["p", "q"]

@@ -67,3 +67,15 @@ def test_fits_in_parallel_threads_agree_and_restore(ragged, threads):
     fit(0)
     np.testing.assert_array_equal(found[0], found[2])
     assert torch.get_num_threads() == 2
+
+
+def test_threads_come_back_after_a_prediction_inside_a_fit(ragged, threads):
+    """Early stopping on a score predicts while it trains."""
+    y = np.array([x.mean() for x in ragged])
+    torch.set_num_threads(2)
+    params = {**SMALL, "early_stopping": True, "validation_fraction": 0.3}
+    MultiTaskRNNRegressor(**params, scoring="r2").fit(ragged, y)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(3)
+    MultiTaskRNNRegressor(**SMALL).fit(ragged, y)
+    assert torch.get_num_threads() == 3

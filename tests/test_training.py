@@ -139,7 +139,7 @@ def test_max_grad_norm_bounds_the_step(ragged, y):
     params = {**SMALL, "max_epochs": 1, "batch_size": 40, "learning_rate": 1.0}
     sgd = {
         "optimizer": "sgd",
-        "net_params": {"optimizer__momentum": 0, "optimizer__nesterov": False},
+        "net_params": {"optimizer__momentum": 0},
     }
     moved = []
     for norm in (1e-3, None):

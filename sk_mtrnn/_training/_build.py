@@ -9,6 +9,7 @@ from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PrintL
 
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
+from ..recurrence import SeededDropout
 from ._callbacks import BestWeights, EpochBar, FiniteWeights, TaskLosses
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, seeded_dropout
@@ -127,7 +128,6 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
         If ``weights`` belong to a network of another shape.
     """
     e = estimator
-    dtype = getattr(torch, e.dtype)
     optimizer = (
         OPTIMIZERS.get(e.optimizer, e.optimizer) if isinstance(e.optimizer, str) else e.optimizer
     )
@@ -136,13 +136,7 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
         "module__n_features": n_features,
         "module__n_outputs": tuple(task.n_outputs for task in task_set.tasks),
         "module__per_step": task_set.step_flags,
-        "module__cell": e.cell,
-        "module__activation": e.activation,
-        "module__hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
-        "module__bidirectional": e.bidirectional,
-        "module__dropout": e.dropout,
-        "module__pooling": e.pooling,
-        "module__dtype": dtype,
+        **{f"module__{name}": value for name, value in _module_params(e).items()},
         "criterion": MultiTaskLoss,
         "criterion__losses": [task.losses for task in task_set.tasks],
         "criterion__task_weights": task_weights,
@@ -179,9 +173,10 @@ def _optimizer_params(e, optimizer):
             f"weight_decay={e.weight_decay} has no meaning for the optimizer {optimizer!r}, which "
             "takes none."
         )
-    if "fused" in accepted and isinstance(e.optimizer, str):
+    given = e.net_params or {}
+    if "fused" in accepted and isinstance(e.optimizer, str) and "optimizer__foreach" not in given:
         params["optimizer__fused"] = True
-    if e.optimizer == "sgd":  # as scikit-learn's MLP
+    if e.optimizer == "sgd" and "optimizer__momentum" not in given:  # as scikit-learn's MLP
         params |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
     return params
 
@@ -221,7 +216,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     if estimator.max_grad_norm is not None:
         callbacks["clipping"] = GradientNormClipping(estimator.max_grad_norm)
     schedule = _schedule(estimator, epochs, valid_data is not None)
-    if schedule is not None:
+    if schedule is not None and epochs > 1:  # after one epoch there is nothing left to lower
         callbacks["schedule"] = schedule
     if estimator.verbose == 1:
         callbacks["bar"] = EpochBar(names)
@@ -239,9 +234,9 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.rng = None
     completed = [row for row in net.history.to_list()[before:] if "task_losses" in row]
     scores = best.scores_ if valid_data is not None else []
-    best_epoch = best.best_epoch_ if scores else len(completed)
-    if finite.epoch_ is not None and not best_epoch < finite.epoch_ - before:
-        best_epoch = finite.epoch_ - before
+    best_epoch = len(completed) if finite.epoch_ is None else finite.epoch_ - before
+    if scores:  # then the best weights are those that were kept in the end
+        best_epoch = best.best_epoch_
     return {
         "losses": [row["task_losses"] for row in completed],
         "scores": scores,
@@ -252,18 +247,54 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
 def update_net(net, estimator, task_weights):
     """Let a net follow the parameters that may change between two calls of `partial_fit`.
 
+    Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout`` and
+    ``task_weights``.
+
     Parameters
     ----------
     net : MultiTaskNet
     estimator : BaseMultiTaskRNN
-        Read for ``learning_rate`` and ``weight_decay``.
+        Read for its parameters.
     task_weights : ndarray of shape (K,)
+
+    Raises
+    ------
+    ValueError
+        If a parameter that decides the network has changed.
     """
+    for name, value in _module_params(estimator).items():
+        if getattr(net, f"module__{name}") != value and name != "dropout":
+            raise ValueError(
+                f"partial_fit goes on with the network it has, but {name} changed: expected "
+                f"{getattr(net, f'module__{name}')!r}, found {value!r}."
+            )
     net.criterion_.task_weights.copy_(torch.as_tensor(task_weights))
+    net.batch_size = estimator.batch_size
+    for layer in net.module_.modules():
+        if isinstance(layer, SeededDropout):
+            layer.p = estimator.dropout
+    ratio = estimator.learning_rate / net.lr  # groups of net_params keep their own rates
+    net.lr = estimator.learning_rate
     for group in net.optimizer_.param_groups:
-        group["lr"] = estimator.learning_rate
-        if "weight_decay" in group:
+        group["lr"] = group.get("initial_lr", group["lr"]) * ratio
+        group["initial_lr"] = group["lr"]
+    if getattr(net, "optimizer__weight_decay", 0.0) != estimator.weight_decay:
+        net.optimizer__weight_decay = estimator.weight_decay
+        for group in net.optimizer_.param_groups:
             group["weight_decay"] = estimator.weight_decay
+
+
+def _module_params(e):
+    """The parameters that decide the recurrence and its precision."""
+    return {
+        "cell": e.cell,
+        "activation": e.activation,
+        "hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
+        "bidirectional": e.bidirectional,
+        "dropout": e.dropout,
+        "pooling": e.pooling,
+        "dtype": getattr(torch, e.dtype),
+    }
 
 
 def _runs_foreign_code(e):
@@ -274,13 +305,13 @@ def _runs_foreign_code(e):
 
 def _schedule(e, epochs, validated):
     if e.learning_rate_schedule == "cosine":
-        return LRScheduler("CosineAnnealingLR", T_max=max(epochs, 1))
+        return LRScheduler("CosineAnnealingLR", T_max=epochs)
     if e.learning_rate_schedule == "plateau":
         return LRScheduler(
             "ReduceLROnPlateau",
             monitor="valid_loss" if validated else "train_loss",
             factor=0.5,
-            patience=max(1, e.n_iter_no_change // 2),
+            patience=max(0, e.n_iter_no_change // 2 - 1),  # torch waits for one more
             threshold=e.tol,
             threshold_mode="abs",
         )

@@ -6,6 +6,10 @@ from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
 
+class Diverged(Exception):
+    """The loss is no longer finite."""
+
+
 def copy_weights(net):
     """A copy of all weights of a net's module."""
     return {name: value.detach().clone() for name, value in net.module_.state_dict().items()}
@@ -30,22 +34,22 @@ class TaskLosses(Callback):
         if len(net.history) > 1:
             net.history[-2]["batches"] = []
 
-    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
-        net.history.record("task_losses", self._mean(net, "train"))
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        batches = net.history[-1, "batches"]
+        batches = [batch for batch in batches if "train_task_losses" in batch]
+        losses = np.average(
+            [batch["train_task_losses"] for batch in batches],
+            axis=0,
+            weights=[batch["train_batch_size"] for batch in batches],
+        )
+        losses[~dataset_train.has_labels] = np.nan  # a task without labels has no loss, not none
+        net.history.record("task_losses", losses.tolist())
         for name, loss in zip(self.names, net.history[-1, "task_losses"], strict=True):
             net.history.record(f"{name} loss", loss)
 
     def on_train_end(self, net, **kwargs):
         if len(net.history):
             net.history[-1]["batches"] = []
-
-    @staticmethod
-    def _mean(net, part):
-        batches = net.history[-1, "batches"]
-        batches = [batch for batch in batches if f"{part}_task_losses" in batch]
-        sizes = [batch[f"{part}_batch_size"] for batch in batches]
-        losses = [batch[f"{part}_task_losses"] for batch in batches]
-        return np.average(losses, axis=0, weights=sizes).tolist()
 
 
 class BestWeights(Callback):
@@ -71,6 +75,8 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         loss = net.history[-1, "valid_loss"]
+        if not np.isfinite(loss):  # before anybody scores what is no prediction any more
+            raise Diverged
         score = -loss if self.evaluate is None else self.evaluate()
         self.scores_.append(score)
         net.history.record("validation_score", score)

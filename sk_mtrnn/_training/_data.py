@@ -25,6 +25,11 @@ class SequenceData(Dataset):
     targets : sequence of EncodedLabels, default=()
     samples : ndarray of int, default=None
         The samples that take part. None: all.
+
+    Attributes
+    ----------
+    has_labels : ndarray of bool, shape (n_tasks,)
+        Which tasks have a label that weighs among them.
     """
 
     def __init__(self, sequences, input_mean, input_scale, dtype, targets=(), samples=None):
@@ -34,17 +39,19 @@ class SequenceData(Dataset):
         self.input_mean = input_mean.astype(sequences.dtype)
         self.input_scale = input_scale.astype(sequences.dtype)
         self.dtype = np.dtype(dtype)
-        self.targets = []
+        self.targets, labelled = [], []
         for target in targets:
             values = target.values
             if values.dtype.kind == "f":
                 values = values.astype(self.dtype)
             entries = self._entries(target.per_step)
             total = target.weights[entries].sum()
+            labelled.append(total > 0)
             weights = target.weights * (len(self) / total if total > 0 else 0.0)
             weights = torch.from_numpy(weights.astype(self.dtype))
             partial = bool((target.weights[entries] == 0).any())
             self.targets.append((torch.from_numpy(values), weights, target.per_step, partial))
+        self.has_labels = np.array(labelled, dtype=bool)
 
     def _entries(self, per_step):
         """Which entries of a task belong to the samples that take part."""

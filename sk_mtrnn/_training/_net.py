@@ -9,16 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 
 from ..sequences import LengthBatches
-from ._callbacks import is_finite
+from ._callbacks import Diverged, is_finite
 from ._seeding import borrowed_generators
 from ._threads import one_thread
 
 _INFERENCE_SAMPLES = 512
 _INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, however long they are
-
-
-class _Diverged(Exception):
-    """The training loss is no longer finite."""
 
 
 class MultiTaskNet(NeuralNet):
@@ -63,7 +59,7 @@ class MultiTaskNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         step = super().train_step_single(batch, **fit_params)
         if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
-            raise _Diverged
+            raise Diverged
         return step
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -73,10 +69,10 @@ class MultiTaskNet(NeuralNet):
                 super().fit_loop(X, y, epochs=1, **fit_params)
                 if any(getattr(callback, "stop_", False) for _, callback in self.callbacks_):
                     break
-            last_look = dataset[np.arange(min(self.batch_size, len(dataset)))]
-            if not is_finite(self, [last_look]):
-                raise _Diverged
-        except _Diverged:
+            longest = np.argsort(-dataset.lengths, kind="stable")[: self.batch_size]
+            if not is_finite(self, [dataset[longest]]):  # the likeliest to overflow
+                raise Diverged
+        except Diverged:
             dict(self.callbacks_)["finite_weights"].restore(self, dataset)
             warnings.warn(
                 f"The loss ceased to be finite in epoch {len(self.history)}; training stopped and "

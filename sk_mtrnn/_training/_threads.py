@@ -44,5 +44,6 @@ def one_thread(net):
             _running -= 1
             if _running == 0:
                 torch.set_num_threads(_before)
+                _left_at_one.discard(me)
             else:  # another fit still needs the process at one; this thread is put back next time
                 _left_at_one.add(me)

@@ -86,6 +86,11 @@ class Metric:
 
         Columns are sorted by label, and a label that training did not see gets one of its own.
         """
+        if (y_true.dtype.kind == "O") != (np.asarray(classes).dtype.kind in "OUS"):
+            raise ValueError(
+                f"Task {task!r} was trained on labels such as {classes[0]!r}, but y holds labels "
+                f"of another kind such as {y_true[0]!r}."
+            )
         unseen = np.setdiff1d(y_true, classes)
         if unseen.size:
             warnings.warn(

@@ -101,7 +101,7 @@ def make_column(name, values, per_step):
             f"y must hold numbers, strings or booleans, found {values.dtype} (unknown label type) "
             f"in task {name!r}."
         )
-    return Column(name, values, missing, False if not per_step and not missing.all() else per_step)
+    return Column(name, values, missing, per_step)
 
 
 def is_missing(cell):
@@ -111,7 +111,8 @@ def is_missing(cell):
 def array_cells(cells):
     """Which cells are arrays (1-D or more) rather than labels."""
     flat = cells.ravel()
-    found = np.fromiter((np.ndim(c) > 0 if not isinstance(c, str) else False for c in flat), bool)
+    boxes = (list, tuple, pd.Series)
+    found = np.fromiter((getattr(c, "ndim", 0) > 0 or isinstance(c, boxes) for c in flat), bool)
     return found.reshape(cells.shape)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from ._ragged import Ragged, as_numeric
+from ._numeric import as_numeric
+from ._ragged import Ragged
 
 _BLOCK = 1 << 16  # rows looked at together where a temporary copy is made
 

@@ -14,7 +14,7 @@ from ._columns import (
     make_column,
     settle,
 )
-from ._ragged import offsets_of
+from ._numeric import offsets_of
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,6 @@ class Labels:
         were given.
     flat : bool
         In the layout "steps", whether each array is ``(T_i,)`` rather than ``(T_i, K)``.
-    as_object : bool
-        Whether y was an array of objects.
     """
 
     columns: list = field(repr=False)
@@ -41,7 +39,6 @@ class Labels:
     n_samples: int
     offsets: np.ndarray | None = field(repr=False)
     flat: bool = False
-    as_object: bool = False
 
     @property
     def names(self):
@@ -163,13 +160,11 @@ def _read(y, lengths):
     if y.ndim == 1:
         if y.dtype == object and array_cells(y).any():
             return _from_steps(y, name, lengths)
-        return _from_cells([y], [name], "1d", len(y), lengths, y.dtype == object)
+        return _from_cells([y], [name], "1d", len(y), lengths)
     if y.ndim == 2:
         if y.shape[1] == 0:
             raise ValueError(f"y must hold at least one task, found shape {y.shape}.")
-        return _from_cells(
-            list(y.T), list(range(y.shape[1])), "2d", len(y), lengths, y.dtype == object
-        )
+        return _from_cells(list(y.T), list(range(y.shape[1])), "2d", len(y), lengths)
     if y.ndim == 3:
         n_samples, n_timesteps, n_tasks = y.shape
         if n_tasks == 0 or n_timesteps == 0:
@@ -199,7 +194,7 @@ def _from_list(y):
     if not any(isinstance(row, (list, tuple)) for row in y):
         return settle(np.array([*y, None], dtype=object)[:-1])
     rows = np.empty(len(y), dtype=object)
-    nested = widths = None
+    nested = None
     for i, row in enumerate(y):
         if not isinstance(row, (list, tuple)):
             rows[i] = row
@@ -243,7 +238,7 @@ def _check_samples(n_samples, lengths):
         )
 
 
-def _from_cells(raw, names, layout, n_samples, lengths, as_object=False):
+def _from_cells(raw, names, layout, n_samples, lengths):
     """Read the layouts with one cell a sample and task: 1-D, 2-D and DataFrame."""
     _check_samples(n_samples, lengths)
     columns, offsets = [], None if lengths is None else offsets_of(lengths)
@@ -260,7 +255,7 @@ def _from_cells(raw, names, layout, n_samples, lengths, as_object=False):
                 offsets = _lengths_from_cells(raw)
             column = _steps_of(name, cells, offsets)
         columns.append(column)
-    return Labels(columns, layout, n_samples, offsets, as_object=as_object)
+    return Labels(columns, layout, n_samples, offsets)
 
 
 def _lengths_from_cells(raw):

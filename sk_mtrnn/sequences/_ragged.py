@@ -5,6 +5,8 @@ import numbers
 import numpy as np
 import pandas as pd
 
+from ._numeric import as_numeric, check_same_names, numeric_columns, offsets_of
+
 
 class Ragged:
     """Sequences of any length, stored end to end.
@@ -335,7 +337,7 @@ class Ragged:
         order = np.lexsort((time, codes))
         samples = pd.Index(samples, name=frame.index.names[0])
         names = list(frame.columns)
-        values = _numeric_columns(frame)[order]
+        values = numeric_columns(frame)[order]
         return cls(values, offsets_of(np.bincount(codes, minlength=len(samples))), names, samples)
 
     @classmethod
@@ -353,13 +355,16 @@ class Ragged:
         Raises
         ------
         ValueError
-            If their widths differ.
+            If their widths differ, or their feature names where they have some.
         """
         widths = sorted({part.n_features for part in parts})
         if len(widths) != 1:
             raise ValueError(f"All parts must have the same number of features, found {widths}.")
+        named = [part.feature_names for part in parts if part.feature_names is not None]
+        check_same_names([list(names) for names in named])
         offsets = offsets_of(np.concatenate([part.lengths for part in parts]))
-        return cls(np.concatenate([part.values for part in parts]), offsets, parts[0].feature_names)
+        names = named[0] if named else None
+        return cls(np.concatenate([part.values for part in parts]), offsets, names)
 
     def to_padded(self, fill_value=0.0):
         """Unpack to one array, filled up behind each sequence.
@@ -377,42 +382,3 @@ class Ragged:
         padded = np.full((len(self), longest, self.n_features), fill_value, dtype=self.dtype)
         padded[np.arange(longest) < self.lengths[:, None]] = self.values
         return padded
-
-
-def _numeric_columns(frame):
-    """The values of a DataFrame, NA as NaN; a column that is not numeric is named."""
-    try:
-        return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
-    except (TypeError, ValueError):  # nullable or other extension types, or no numbers
-        columns = []
-        for name in frame:
-            try:
-                columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"X must be numeric, found {frame[name].dtype} in column {name!r}: {error}"
-                ) from error
-        return np.column_stack(columns)
-
-
-def offsets_of(lengths):
-    """Offsets of sequences of these lengths, stored end to end."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def as_numeric(values, where=""):
-    """Read values as an array of float32 or float64, the only dtypes sequences are kept in."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"X must be numeric and rectangular{where}: {error}") from error
-    if np.iscomplexobj(array):
-        raise ValueError(f"Complex data not supported{where}, found {array.dtype}.")
-    if array.dtype in (np.float32, np.float64):
-        return array
-    if array.dtype == np.float16:
-        return array.astype(np.float32)
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"X must be numeric{where}, found {array.dtype}: {error}") from error

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ._inputs import _as_sequences
 from ._labels import read_labels
+from ._numeric import check_same_names
 from ._ragged import Ragged
 
 
@@ -87,6 +88,7 @@ def _stack_inputs(parts, tabular):
         if len(widths) > 1:
             raise ValueError(f"All X in datasets must have the same width, found {sorted(widths)}.")
         if all(isinstance(part, pd.DataFrame) for part in parts):
+            check_same_names([list(part.columns) for part in parts])
             return pd.concat(parts, ignore_index=True)
         return np.concatenate([np.asarray(part) for part in parts])
     return Ragged.concatenate(
@@ -102,10 +104,12 @@ def _stack_labels(columns):
     frame, start = {}, 0
     for name, (column, lengths) in columns.items():
         cells = np.full(n_samples, np.nan, dtype=object)
-        values = column.values.astype(object)
-        values[column.missing] = np.nan
+        values = column.values
+        if column.missing.any():
+            values = values.astype(np.float64 if values.dtype.kind in "if" else object)
+            values[column.missing] = np.nan
         if column.per_step:
-            values = np.split(column.values, np.cumsum(lengths)[:-1])
+            values = np.split(values, np.cumsum(lengths)[:-1])
         for i, value in enumerate(values):
             cells[start + i] = value
         frame[name] = pd.Series(cells).infer_objects()

@@ -67,6 +67,9 @@ class Task(BaseEstimator, ABC):
             If a label is none the task can encode; the message names task and label.
         """
 
+    def weigh_classes(self, labels, weights, *, name):
+        """Learn what each class weighs in training; nothing to do for a task without classes."""
+
     def label_weights(self, labels, weights, *, name):
         """Weights (n_labels,) of labelled entries, classes weighed in; by default as given."""
         return weights

@@ -27,13 +27,16 @@ class ClassificationTask(Task):
         ε: share of the target probability spread evenly over all C classes.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights. "balanced":
-        Σ s / (C Σ_{entries of the class} s), over the training labels of the task (in
-        `partial_fit`: of the chunk). None takes the estimator's ``class_weight``.
+        Σ s / (C Σ_{entries of the class} s) over the training labels of the task (in
+        `partial_fit`: of the chunk), C counting the classes among them. None takes the estimator's
+        ``class_weight``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
+    class_factor_ : ndarray of shape (n_classes,)
+        What each class weighs.
 
     References
     ----------
@@ -128,20 +131,19 @@ class ClassificationTask(Task):
             )
         return index
 
-    def label_weights(self, labels, weights, *, name):
-        if self.class_weight is None:
-            return weights
-        index = self.encode(labels, name=name)
+    def weigh_classes(self, labels, weights, *, name):
+        self.class_factor_ = np.ones(len(self.classes_))
         if isinstance(self.class_weight, dict):
-            factor = np.array(
-                [self.class_weight.get(label, 1.0) for label in self.classes_.tolist()]
-            )
-        else:
+            for label, weight in self.class_weight.items():
+                self.class_factor_[self.classes_.tolist().index(label)] = weight
+        elif self.class_weight == "balanced":
+            index = self.encode(labels, name=name)
             total = np.bincount(index, weights=weights, minlength=len(self.classes_))
             present = total > 0
-            factor = np.zeros(len(total))
-            factor[present] = total.sum() / (present.sum() * total[present])
-        return weights * factor[index]
+            self.class_factor_[present] = total.sum() / (present.sum() * total[present])
+
+    def label_weights(self, labels, weights, *, name):
+        return weights * self.class_factor_[self.encode(labels, name=name)]
 
     def losses(self, outputs, values):
         return F.cross_entropy(

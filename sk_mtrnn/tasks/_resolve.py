@@ -80,6 +80,8 @@ def spread_class_weight(class_weight, tasks, followers):
         classes = [task.classes_.tolist() for task in tasks if hasattr(task, "classes_")]
         known = {label for labels in classes for label in labels}
         unknown = [label for label in class_weight if label not in known]
+        if unknown and not classes:
+            raise ValueError("class_weight names classes, but no task has any.")
         if unknown:
             raise ValueError(
                 f"class_weight names the unknown class {unknown[0]!r}; the classes are "

@@ -135,7 +135,7 @@ class TaskSet:
         return zip(self.names, self.tasks, given, strict=True)
 
     def learn(self, columns, weights, lengths, *, standardize, class_weight, partial=False):
-        """Learn what is not learned yet: classes and scales. What is learned stays as it is.
+        """Learn what is not learned yet: classes and scales, which stay, and class weights.
 
         Parameters
         ----------
@@ -155,11 +155,13 @@ class TaskSet:
             If a task has no label that counts (unless ``partial``), or changes between labels per
             step and per sequence.
         """
+        to_weigh = []
         for k, (column, task) in enumerate(zip(columns, self.tasks, strict=True)):
             known = ~column.missing
             entries = _entry_weights(column, weights[:, k], lengths)[known]
             if known.any():
-                self._settle_kind(k, column)
+                self._check_kind(k, column)
+                self.per_step[k] = column.per_step
             if not entries.any():
                 if partial:
                     continue
@@ -167,14 +169,13 @@ class TaskSet:
                     f"Task {column.name!r} has too few samples to train on: every labelled entry "
                     "has sample_weight 0 or is held out for early stopping."
                 )
+            labels = column.values[known]
             if not task.learned:
-                labels = column.values[known]
                 task.learn(labels, entries, name=column.name, standardize=standardize)
+            to_weigh.append((task, labels, entries, column.name))
         spread_class_weight(class_weight, self.tasks, self._followers)
-
-    def _settle_kind(self, k, column):
-        self._check_kind(k, column)
-        self.per_step[k] = column.per_step
+        for task, labels, entries, name in to_weigh:
+            task.weigh_classes(labels, entries, name=name)
 
     def _check_kind(self, k, column):
         kinds = {True: "per time step", False: "per sequence"}
@@ -211,7 +212,8 @@ class TaskSet:
                 labels = column.values[known]
                 values[known] = task.encode(labels, name=name)
                 given = _entry_weights(column, weights[:, k], lengths)[known]
-                entries[known] = task.label_weights(labels, given, name=name)
+                if given.any():
+                    entries[known] = task.label_weights(labels, given, name=name)
             encoded.append(EncodedLabels(values, entries, self.step_flags[k]))
         return encoded
 

@@ -1,0 +1,52 @@
+"""Values of sequences as numbers, where each sequence starts, and whose features they are."""
+
+import numpy as np
+
+
+def as_numeric(values, where=""):
+    """Read values as an array of float32 or float64, the only dtypes sequences are kept in."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"X must be numeric and rectangular{where}: {error}") from error
+    if np.iscomplexobj(array):
+        raise ValueError(f"Complex data not supported{where}, found {array.dtype}.")
+    if array.dtype in (np.float32, np.float64):
+        return array
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"X must be numeric{where}, found {array.dtype}: {error}") from error
+
+
+def numeric_columns(frame):
+    """The values of a DataFrame, NA as NaN; a column that is not numeric is named."""
+    try:
+        return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
+    except (TypeError, ValueError):  # nullable or other extension types, or no numbers
+        columns = []
+        for name in frame:
+            try:
+                columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"X must be numeric, found {frame[name].dtype} in column {name!r}: {error}"
+                ) from error
+        return np.column_stack(columns)
+
+
+def offsets_of(lengths):
+    """Offsets of sequences of these lengths, stored end to end."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def check_same_names(names):
+    """Refuse to join features of different names, which would end up in one column."""
+    for other in names[1:]:
+        if other != names[0]:
+            raise ValueError(
+                f"All X must have the same feature names in the same order, found {names[0]} and "
+                f"{other}."
+            )
