@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,7 +15,6 @@ from . import _training as training
 from ._early_stopping import hold_out, watched_score
 from .recurrence import CELLS
 from .sequences import (
-    Ragged,
     assemble,
     check_same_order,
     check_sample_weight,
@@ -95,7 +93,8 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         y : array-like of shape (n_samples,), (n_samples, n_tasks) or \
                 (n_samples, n_timesteps, n_tasks), DataFrame, or list of (T_i, n_tasks) arrays
             Labels. NaN, None, NA and NaT are missing ones. A cell that is an array as long as its
-            sequence makes its task per-step.
+            sequence makes its task per-step. Lists of numbers of equal length are rows of one label
+            a task.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
             Weights of the samples; they count for all steps of a sequence.
 
@@ -120,7 +119,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         self._dtype = self.dtype
         again = self.warm_start and hasattr(self, "net_")
         sequences = validate_sequences(self, X, reset=not again)
-        labels = self._read_labels(X, y, sequences)
+        labels = self._read_labels(y, sequences)
         if not again:
             self._start(labels)
         elif joblib.hash(self.tasks) != self._task_set.spec:
@@ -147,7 +146,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         first = not hasattr(self, "net_")
         self._dtype = self.dtype if first else self._dtype
         sequences = validate_sequences(self, X, reset=first)
-        labels = self._read_labels(X, y, sequences)
+        labels = self._read_labels(y, sequences)
         if first:
             self._start(labels, partial=True)
             self._task_set.declare_classes(classes)
@@ -210,8 +209,8 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
-    def _read_labels(self, X, y, sequences):
-        if not self._tabular and isinstance(X, (Ragged, pd.DataFrame)):
+    def _read_labels(self, y, sequences):
+        if not self._tabular:
             check_same_order(sequences.index, y)
         return read_labels(y, sequences.lengths)
 
@@ -288,7 +287,8 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         Returns
         -------
         y : ndarray, DataFrame or list of ndarray
-            In the layout of the y of `fit`: labels, or quantities in their own units.
+            In the layout of the y of `fit`: labels, or quantities in their own units. A DataFrame
+            has the sample index of X where X has one.
 
         Raises
         ------
@@ -373,7 +373,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
             If y holds no label at all.
         """
         sequences, outputs = self._outputs(X)
-        labels = self._read_labels(X, y, sequences)
+        labels = self._read_labels(y, sequences)
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         scores = self._task_set.scores(columns, weights, sequences.lengths, outputs)

@@ -231,6 +231,9 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         Inputs are scaled as in the first chunk, a target as in the first chunk that holds labels of
         its task. A chunk may lack the labels of whole tasks (and a DataFrame their columns).
 
+        Between chunks ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``,
+        ``task_weights`` and class weights may change; what decides the network may not.
+
         Parameters
         ----------
         X, y
