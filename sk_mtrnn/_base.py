@@ -1,6 +1,7 @@
 """The shell the estimators share: constraints, the fit template, predictions, tags."""
 
 from abc import ABC, abstractmethod
+from functools import wraps
 from numbers import Integral, Real
 
 import joblib
@@ -24,6 +25,22 @@ from .sequences import (
     validate_sequences,
 )
 from .tasks import Task, TaskSet, resolve_task_weights
+
+
+def _all_or_nothing(method):
+    """Leave the estimator as it was if fitting is refused: a bad call loses no model."""
+
+    @wraps(method)
+    def guarded(self, *args, **kwargs):
+        before = dict(self.__dict__)
+        try:
+            return method(self, *args, **kwargs)
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    return guarded
 
 
 def _attends(estimator):
@@ -82,6 +99,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
 
     # ------------------------------------------------------------------ fit
 
+    @_all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Fit the network to sequences and the labels of all tasks.
 
@@ -138,6 +156,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         evaluate = watched_score(self, X, y, sequences, sample_weight, held_out)
         return self._train(train_data, valid_data, self.max_epochs, seed, evaluate)
 
+    @_all_or_nothing
     def _partial_fit(self, X, y, classes=None, sample_weight=None):
         """One epoch over a chunk; the leaves document it."""
         self._check_params()
@@ -168,16 +187,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
 
     def _check_params(self):
         self._validate_params()
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        if (
-            sizes.ndim != 1
-            or not len(sizes)
-            or not all(isinstance(size, Integral) and size > 0 for size in sizes)
-        ):
-            raise ValueError(
-                "hidden_layer_sizes must hold at least one positive integer, found "
-                f"{self.hidden_layer_sizes!r}."
-            )
+        training.check_hidden_layer_sizes(self.hidden_layer_sizes)
         training.check_net_params(self.net_params)
         training.check_callbacks(self.callbacks)
         training.resolve_device(self.device)

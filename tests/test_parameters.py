@@ -110,3 +110,27 @@ def test_score_leaves_out_what_is_not_defined(ragged, y):
         found = model.score(ragged, y)
     y[:, 0] = np.nan
     assert found == model.score(ragged, y)
+
+
+def test_a_refused_call_loses_no_model(ragged, y):
+    """Whatever is wrong, a fitted model stays the model it was; an unfitted one stays unfitted."""
+    fresh = MultiTaskRNNRegressor(**SMALL)
+    model = clone(fresh).fit(ragged, y)
+    before = model.predict(ragged)
+    wide = [np.hstack([x, x]) for x in ragged]
+    bad_calls = [
+        ("fit", (wide, y[:5]), {}),
+        ("fit", (wide, y), {"sample_weight": -np.ones(40)}),
+        ("fit", (wide, y.astype(str)), {}),
+        ("partial_fit", (wide, y), {}),
+        ("partial_fit", (ragged, y[:, :1]), {}),
+    ]
+    for method, args, kwargs in bad_calls:
+        for estimator in (model, fresh):
+            if estimator is fresh and method == "partial_fit":
+                continue
+            with pytest.raises(ValueError, match=r"."):
+                getattr(estimator, method)(*args, **kwargs)
+        assert vars(fresh) == vars(clone(fresh))
+        assert model.n_features_in_ == 2
+        np.testing.assert_array_equal(model.predict(ragged), before)

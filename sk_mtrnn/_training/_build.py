@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -42,6 +43,22 @@ _OWNED = {
     "classes": "tasks",
 }
 _OWNED_BY_LOADER = ("batch_size", "sampler", "batch_sampler", "shuffle", "collate_fn", "generator")
+
+
+def check_hidden_layer_sizes(hidden_layer_sizes):
+    """Refuse sizes that are not positive integers, or none.
+
+    Raises
+    ------
+    ValueError
+    """
+    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object))
+    whole = all(isinstance(size, Integral) and size > 0 for size in sizes.ravel())
+    if sizes.ndim != 1 or not len(sizes) or not whole:
+        raise ValueError(
+            "hidden_layer_sizes must hold at least one positive integer, found "
+            f"{hidden_layer_sizes!r}."
+        )
 
 
 def check_net_params(net_params):
