@@ -79,3 +79,26 @@ def test_threads_come_back_after_a_prediction_inside_a_fit(ragged, threads):
     torch.set_num_threads(3)
     MultiTaskRNNRegressor(**SMALL).fit(ragged, y)
     assert torch.get_num_threads() == 3
+
+
+def test_a_prediction_that_fails_gives_everything_back_at_once(ragged, threads):
+    """Not when the traceback is collected: whoever keeps the error must not keep the lock."""
+
+    class Failing(torch.nn.GRU):
+        broken = False
+
+        def forward(self, x):
+            if self.broken:
+                raise RuntimeError("broken cell")
+            return super().forward(x)
+
+    torch.set_num_threads(2)
+    model = MultiTaskRNNRegressor(**{**SMALL, "max_epochs": 1}, cell=Failing)
+    model.fit(ragged, [len(x) for x in ragged])
+    before = torch.get_rng_state()
+    Failing.broken = True
+    with pytest.raises(RuntimeError, match="broken cell") as kept:
+        model.predict(ragged)
+    assert kept.value is not None
+    assert torch.get_num_threads() == 2
+    assert torch.equal(torch.get_rng_state(), before)

@@ -118,38 +118,35 @@ def forward(net, dataset):
     list of ndarray, each of shape (n_samples, C_k) or (sum_T, C_k)
         Raw outputs of every task, in the order of the samples.
     """
-    outputs = None
-    n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
-    per_step = net.module_.per_step
-    for order, inputs in _inference_batches(net, dataset):
-        parts = [part.cpu().numpy() for part in net.evaluation_step((inputs, None))]
-        if outputs is None:
-            outputs = [
-                np.empty((n_rows[steps], part.shape[1]), dtype=part.dtype)
-                for steps, part in zip(per_step, parts, strict=True)
-            ]
-        for output, part, steps in zip(outputs, parts, per_step, strict=True):
-            output[order.rows if steps else order.samples] = part
-    return outputs
+    return _collect(net, dataset, net.evaluation_step, net.module_.per_step)
 
 
 def attention(net, dataset):
     """Attention weights of every task over every step: an ndarray of shape (sum_T, K)."""
-    weights = None
-    net.module_.eval()
-    for order, inputs in _inference_batches(net, dataset):
+
+    def attend(batch):
         with torch.no_grad():
-            part = net.module_.attention(inputs.to(net.device)).cpu().numpy()
-        if weights is None:
-            weights = np.empty((len(dataset.sequences.values), part.shape[1]), dtype=part.dtype)
-        weights[order.rows] = part
-    return weights
+            return (net.module_.attention(batch[0].to(net.device)),)
+
+    net.module_.eval()
+    return _collect(net, dataset, attend, per_step=(True,))[0]
 
 
-def _inference_batches(net, dataset):
-    """Every batch of a data set, with the places of its rows."""
+def _collect(net, dataset, compute, per_step):
+    """What ``compute`` gives for every batch, each row put where its sample or step stands."""
+    arrays = None
+    n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
     loader = net.get_iterator(dataset, training=False)
     foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
     with one_thread(net), borrowed_generators(0, borrow=foreign):
-        for positions, (inputs, _) in zip(loader.sampler, loader, strict=True):
-            yield dataset.order(positions), inputs
+        for positions, batch in zip(loader.sampler, loader, strict=True):
+            parts = [part.cpu().numpy() for part in compute(batch)]
+            order = dataset.order(positions)
+            if arrays is None:
+                arrays = [
+                    np.empty((n_rows[steps], part.shape[1]), dtype=part.dtype)
+                    for steps, part in zip(per_step, parts, strict=True)
+                ]
+            for array, part, steps in zip(arrays, parts, per_step, strict=True):
+                array[order.rows if steps else order.samples] = part
+    return arrays

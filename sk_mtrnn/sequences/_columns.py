@@ -101,7 +101,8 @@ def make_column(name, values, per_step):
             f"y must hold numbers, strings or booleans, found {values.dtype} (unknown label type) "
             f"in task {name!r}."
         )
-    return Column(name, values, missing, per_step)
+    unknown = not per_step and missing.all()  # no label tells that it is one a sequence
+    return Column(name, values, missing, None if unknown else per_step)
 
 
 def is_missing(cell):

@@ -194,12 +194,12 @@ def _from_list(y):
     if not any(isinstance(row, (list, tuple)) for row in y):
         return settle(np.array([*y, None], dtype=object)[:-1])
     rows = np.empty(len(y), dtype=object)
-    nested = None
+    nested = False
     for i, row in enumerate(y):
         if not isinstance(row, (list, tuple)):
             rows[i] = row
             continue
-        nested = bool(nested) or any(isinstance(cell, (list, tuple)) for cell in row)
+        nested = nested or any(isinstance(cell, (list, tuple)) for cell in row)
         rows[i] = list(row)
     widths = {len(row) if isinstance(row, list) else -1 for row in rows}
     if len(widths) == 1 and not nested:  # (n, K): scalars and arrays as cells
@@ -248,8 +248,6 @@ def _from_cells(raw, names, layout, n_samples, lengths):
         cells = as_objects_if_extension(cells) if isinstance(cells, pd.Series) else cells
         if cells.dtype != object or not array_cells(cells).any():
             column = make_column(name, cells, per_step=False)
-            if column.missing.all():
-                column = Column(name, column.values, column.missing, None)
         else:
             if offsets is None:
                 offsets = _lengths_from_cells(raw)
