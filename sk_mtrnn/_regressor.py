@@ -32,6 +32,10 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         Units of each recurrent layer, as in scikit-learn's MLP; widths may differ.
     activation : {"tanh", "relu"}, default="tanh"
         Nonlinearity of the cell "rnn".
+    recurrence : {"auto", "packed", "torch"}, default="auto"
+        What computes the recurrence: our kernels over packed sequences, `torch.nn`, or whichever of
+        them is faster for a batch by a measured rule (see `sk_mtrnn.recurrence`). They agree but for
+        rounding. A callable ``cell`` computes itself.
     bidirectional : bool, default=False
         Whether every layer also reads the sequence backwards; its width doubles.
     dropout : float in [0, 1), default=0.0
@@ -79,6 +83,14 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         Precision of the network.
     device : str, default="auto"
         A torch device; "auto" is "cuda" if there is one, else "cpu".
+    n_threads : int or "auto", default="auto"
+        Threads of torch while `fit` and the predictions run on the CPU; afterwards there are as many
+        as before. "auto" is one for networks up to 128 units wide, for which more gain little; wider
+        ones get all that torch is set to, but one inside workers of joblib that share a process or
+        were forked. Results depend on this number in the last digits, training amplifies them.
+    amp : bool, default=False
+        Automatic mixed precision: float16 where it is safe (Micikevicius et al. 2018), with scaled
+        gradients. CUDA only.
     callbacks : list or None, default=None
         skorch callbacks; copied before use. Their constructors follow scikit-learn's rules: an
         attribute that is no parameter ends in ``_``.
@@ -171,6 +183,7 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         cell="gru",
         hidden_layer_sizes=(64,),
         activation="tanh",
+        recurrence="auto",
         bidirectional=False,
         dropout=0.0,
         pooling="last",
@@ -190,6 +203,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         standardize=True,
         dtype="float32",
         device="auto",
+        n_threads="auto",
+        amp=False,
         callbacks=None,
         net_params=None,
         warm_start=False,
@@ -200,6 +215,7 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         self.cell = cell
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.recurrence = recurrence
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
@@ -219,6 +235,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         self.standardize = standardize
         self.dtype = dtype
         self.device = device
+        self.n_threads = n_threads
+        self.amp = amp
         self.callbacks = callbacks
         self.net_params = net_params
         self.warm_start = warm_start
