@@ -5,30 +5,36 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ._heads import Outputs
+
 
 class Target(NamedTuple):
-    """What a batch knows of one task's labels.
+    """What a batch knows of the labels of G tasks that have the same loss.
 
-    Legend: M entries in the batch (B sequences or S steps), L of them labelled.
+    Legend: M entries in the batch (B sequences or S steps).
 
     Attributes
     ----------
-    rows : Tensor of shape (L,), int64, or None
-        The labelled entries; None if all are.
-    values : Tensor of shape (L,)
-        Their encoded labels.
-    weights : Tensor of shape (L,)
-        n s_i / Σ s, the sum over all training labels of the task and n the number of training
-        samples.
+    tasks : tuple of G ints
+        Which they are, rising.
+    values : Tensor of shape (G, M)
+        Their encoded labels; any label of the task where an entry has none.
+    weights : Tensor of shape (G, M)
+        n s_i / (B Σ s): the sum over all training labels of the task, n the number of training
+        samples and B that of the batch; 0 where an entry has no label.
+    labelled : Tensor of shape (G, M), bool, or None
+        Where they are; None if everywhere.
     """
 
-    rows: torch.Tensor | None
+    tasks: tuple
     values: torch.Tensor
     weights: torch.Tensor
+    labelled: torch.Tensor | None
 
     def to(self, device):
         """Return the target on a device."""
-        return Target(*(part if part is None else part.to(device) for part in self))
+        tensors = (part if part is None else part.to(device) for part in self[1:])
+        return Target(self.tasks, *tensors)
 
 
 class MultiTaskLoss(nn.Module):
@@ -43,7 +49,8 @@ class MultiTaskLoss(nn.Module):
 
     Parameters
     ----------
-    losses : sequence of K callables ``(outputs (L, C_k), values (L,)) -> (L,)``
+    losses : sequence of K callables ``(outputs (..., C_k), values (...)) -> (...)``
+        Those of the tasks of one `Target` must be the same function.
     task_weights : sequence of K floats
     """
 
@@ -52,15 +59,26 @@ class MultiTaskLoss(nn.Module):
         self.losses = tuple(losses)
         self.register_buffer("task_weights", torch.as_tensor(task_weights, dtype=torch.float64))
 
-    def per_task(self, outputs, targets, n_samples):
-        """L_k of a batch of ``n_samples``: a Tensor of shape (K,)."""
-        values = []
-        for loss, output, target in zip(self.losses, outputs, targets, strict=True):
-            if target.rows is not None:  # an entry without label takes no part: exactly no gradient
-                output = output.index_select(0, target.rows)
-            values.append((target.weights * loss(output, target.values)).sum() / n_samples)
-        return torch.stack(values)
+    def per_task(self, outputs, targets):
+        """L_k of a batch: a Tensor of shape (K,)."""
+        if not isinstance(outputs, Outputs):
+            outputs = Outputs(outputs)
+        order, values = [], []
+        for target in targets:
+            output = outputs.stacked(target.tasks)  # [G, M, C]
+            if target.labelled is not None:  # what has no label takes no part: exactly no gradient
+                output = torch.where(target.labelled[..., None], output, 0.0)
+            losses = self.losses[target.tasks[0]](output, target.values)  # [G, M]
+            values.append((target.weights * losses).sum(1))
+            order.extend(target.tasks)
+        if len(values) == 1:
+            return values[0]
+        values = torch.cat(values)
+        if order == sorted(order):
+            return values
+        by_task = dict(zip(order, values.unbind(), strict=True))
+        return torch.stack([by_task[task] for task in sorted(order)])
 
     def forward(self, task_losses):
         """Weigh (K,) losses into one."""
-        return (self.task_weights.to(task_losses.dtype) * task_losses).sum()
+        return torch.dot(self.task_weights.to(task_losses.dtype), task_losses)

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ._heads import Heads, Outputs
 from .recurrence import RecurrentStack, SeededDropout
 
 
@@ -89,22 +90,37 @@ class MultiTaskNetwork(nn.Module):
         dtype,
     ):
         super().__init__()
-        self.per_step = tuple(per_step)
         self.recurrence = RecurrentStack(
             cell, activation, n_features, hidden_layer_sizes, bidirectional, dropout
         )
         self.pooling = TaskPooling(pooling, self.recurrence, len(n_outputs))
         self.dropout = SeededDropout(dropout)
-        seed = int(torch.randint(2**31 - 1, ()))  # drawn before the heads draw, however many
-        self.heads = nn.ModuleList(
-            nn.Linear(self.recurrence.output_size, width) for width in n_outputs
-        )
-        bound = 0.1 * self.recurrence.output_size**-0.5
-        for head in self.heads:
-            generator = torch.Generator().manual_seed(seed)
-            nn.init.uniform_(head.weight, -bound, bound, generator=generator)
-            nn.init.zeros_(head.bias)
+        seed = int(torch.randint(2**31 - 1, ()))  # as the last: the heads draw on their own
+        self.heads = Heads(self.recurrence.output_size, n_outputs)
+        self.heads.reset(0.1 * self.recurrence.output_size**-0.5, seed)
+        self.per_step = per_step
         self.to(dtype)
+
+    @property
+    def per_step(self):
+        """Which tasks are read off every step; no parameter depends on it."""
+        return self._per_step
+
+    @per_step.setter
+    def per_step(self, per_step):
+        self._per_step = tuple(per_step)
+        self._step_group = tuple(task for task, steps in enumerate(per_step) if steps)
+        self._pooled_groups = self._group_pooled()
+
+    def _group_pooled(self):
+        """Pooled tasks that one product reads: all, or where each has its own input, by width."""
+        pooled = [task for task, steps in enumerate(self._per_step) if not steps]
+        if self.pooling.pooling != "attention":
+            return (tuple(pooled),) if pooled else ()
+        by_width = {}
+        for task in pooled:
+            by_width.setdefault(self.heads.n_outputs[task], []).append(task)
+        return tuple(map(tuple, by_width.values()))
 
     def forward(self, inputs):
         """Run a batch.
@@ -116,19 +132,26 @@ class MultiTaskNetwork(nn.Module):
 
         Returns
         -------
-        tuple of K Tensors
-            (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
+        Outputs
+            A tuple of K Tensors, (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
         """
         states = self.recurrence(inputs.steps, inputs.layout)  # [S, D]
-        pooled = () if all(self.per_step) else self.pooling(states, inputs.layout)
-        if any(self.per_step):
-            states = self.dropout(states)
-        if len(pooled):
-            pooled = self.dropout(pooled).expand(len(self.heads), -1, -1)  # [K, B, D]
-        return tuple(
-            head(states if steps else pooled[task])
-            for task, (head, steps) in enumerate(zip(self.heads, self.per_step, strict=True))
-        )
+        groups = {}
+        pooled = self.pooling(states, inputs.layout) if self._pooled_groups else None
+        if self._step_group:
+            groups[self._step_group] = self.heads(self.dropout(states), self._step_group)
+        if self._pooled_groups:
+            pooled = self.dropout(pooled)  # [1, B, D] or [K, B, D]
+            alone = pooled.unbind(0)  # K of [B, D]
+            for group in self._pooled_groups:
+                if len(alone) == 1:
+                    read = alone[0]  # [B, D]
+                elif len(group) == len(alone):
+                    read = pooled  # [K, B, D]
+                else:
+                    read = torch.stack([alone[task] for task in group])  # [G, B, D]
+                groups[group] = self.heads(read, group)
+        return Outputs.of(groups, self.heads.n_outputs)
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""

@@ -61,7 +61,7 @@ def gradients(model, data, positions):
     net.module_.zero_grad()
     for batch in positions:
         inputs, targets = data[np.asarray(batch)]
-        losses = net.criterion_.per_task(net.module_(inputs), targets, len(inputs))
+        losses = net.criterion_.per_task(net.module_(inputs), targets)
         (net.criterion_(losses) * len(batch) / len(data)).backward()
     return [p.grad.clone() for p in net.module_.parameters() if p.grad is not None]
 
@@ -104,7 +104,7 @@ def test_loss_is_the_formula_of_the_docstring(ragged, mixed_labels):
     inputs, targets = data[np.arange(40)]
     criterion = model.net_.criterion_
     with torch.no_grad():
-        losses = criterion.per_task(model.net_.module_.eval()(inputs), targets, 40)
+        losses = criterion.per_task(model.net_.module_.eval()(inputs), targets)
     prediction, proba = model.predict(ragged), model.predict_proba(ragged)
     sign = [
         (w, -np.log(p[list(model.classes_["sign"]).index(label)]))
@@ -143,7 +143,7 @@ def test_an_unlabelled_entry_has_exactly_zero_gradient(ragged, mixed_labels):
     model = MultiTaskRNN(**EXACT).fit(ragged, mixed_labels)
     inputs, targets = training_data(model, ragged, mixed_labels)[np.array([7])]
     outputs = [o.detach().requires_grad_() for o in model.net_.module_(inputs)]
-    losses = model.net_.criterion_.per_task(outputs, targets, 1)
+    losses = model.net_.criterion_.per_task(outputs, targets)
     model.net_.criterion_(losses).backward()
     for output in outputs[:3]:
         assert (output.grad == 0).all()

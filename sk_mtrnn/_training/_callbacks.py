@@ -137,7 +137,7 @@ def is_finite(net, batches):
     for inputs, targets in batches:
         outputs = net.evaluation_step((inputs, targets))
         targets = [target.to(net.device) for target in targets]
-        losses = net.criterion_.per_task(outputs, targets, len(inputs))
+        losses = net.criterion_.per_task(outputs, targets)
         if not all(torch.isfinite(values).all() for values in (*outputs, losses)):
             return False
     return True

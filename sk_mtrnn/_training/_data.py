@@ -1,5 +1,8 @@
 """Data as the training loop reads it: batches cut, scaled and packed when they are asked for."""
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -36,28 +39,35 @@ class SequenceData(Dataset):
         self.sequences = sequences
         self.samples = np.arange(len(sequences)) if samples is None else samples
         self.lengths = sequences.lengths[self.samples]
-        self.input_mean = input_mean.astype(sequences.dtype)
-        self.input_scale = input_scale.astype(sequences.dtype)
         self.dtype = np.dtype(dtype)
-        self.targets, labelled = [], []
-        for target in targets:
-            values = target.values
-            if values.dtype.kind == "f":
-                values = values.astype(self.dtype)
-            entries = self._entries(target.per_step)
-            total = target.weights[entries].sum()
-            labelled.append(total > 0)
-            weights = target.weights * (len(self) / total if total > 0 else 0.0)
-            weights = torch.from_numpy(weights.astype(self.dtype))
-            partial = bool((target.weights[entries] == 0).any())
-            self.targets.append((torch.from_numpy(values), weights, target.per_step, partial))
-        self.has_labels = np.array(labelled, dtype=bool)
+        # sequences of one length are copied whole, which is faster than step by step
+        n_together = int(sequences.lengths[0]) if sequences.equal_length else 1
+        self._blocks = sequences.values.reshape(-1, n_together * sequences.n_features)
+        moments = np.tile([input_mean, input_scale], n_together).astype(sequences.dtype)
+        self._mean, self._scale = torch.from_numpy(moments)
+        self.targets = [
+            self._group(tasks, [targets[task] for task in tasks]) for tasks in _same_loss(targets)
+        ]
+        self.has_labels = np.zeros(len(targets), dtype=bool)
+        for group in self.targets:
+            self.has_labels[list(group.tasks)] = group.weights.any(axis=0)
 
-    def _entries(self, per_step):
-        """Which entries of a task belong to the samples that take part."""
+    def _group(self, tasks, targets):
+        """Tasks whose losses are computed together, side by side."""
+        values = np.stack([target.values for target in targets], axis=1)
+        weights = np.stack([target.weights for target in targets], axis=1)
         chosen = np.zeros(len(self.sequences), dtype=bool)
         chosen[self.samples] = True
-        return np.repeat(chosen, self.sequences.lengths) if per_step else chosen
+        if targets[0].per_step:
+            chosen = np.repeat(chosen, self.sequences.lengths)
+        weights[~chosen] = 0
+        total = weights.sum(axis=0)
+        weights *= np.divide(len(self), total, out=np.zeros_like(total), where=total > 0)
+        partial = not weights[chosen].all()
+        if values.dtype.kind == "f":
+            values = values.astype(self.dtype, copy=False)
+        weights = weights.astype(self.dtype, copy=False)
+        return _Group(tuple(tasks), values, weights, targets[0].per_step, partial)
 
     def __len__(self):
         return len(self.samples)
@@ -76,36 +86,64 @@ class SequenceData(Dataset):
         targets : tuple of Target
         """
         order = self.order(batch)
-        steps = self.sequences.values[order.rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # refused below
-            steps -= self.input_mean
-            steps /= self.input_scale
-            steps = steps.astype(self.dtype, copy=False)
-        if not np.isfinite(steps).all():
-            row = order.rows[np.flatnonzero(~np.isfinite(steps).all(axis=1))[0]]
+        inputs = PackedInputs(self._steps(order), PackedLayout(torch.from_numpy(order.batch_sizes)))
+        return inputs, tuple(group.cut(order) for group in self.targets)
+
+    def _steps(self, order):
+        """Scaled inputs in packed order: a Tensor of shape (S, F)."""
+        equal = self.sequences.equal_length
+        steps = self._blocks.take(order.samples if equal else order.rows, axis=0)
+        steps = torch.from_numpy(steps).sub_(self._mean).div_(self._scale)
+        n_features = self.sequences.n_features
+        if equal:
+            steps = steps.view(len(order.samples), -1, n_features).transpose(0, 1)  # [T, B, F]
+        dtype = getattr(torch, self.dtype.name)
+        steps = steps.to(dtype, memory_format=torch.contiguous_format).reshape(-1, n_features)
+        if not math.isfinite(steps.sum()) and not torch.isfinite(steps).all():
+            row = order.rows[int((~torch.isfinite(steps)).any(dim=1).nonzero()[0])]
             sample = int(np.searchsorted(self.sequences.offsets, row, side="right")) - 1
             raise ValueError(
                 f"Input X contains a value too large for dtype={self.dtype.name!r} in sample "
                 f"{sample}."
             )
-        steps = torch.from_numpy(steps)
-        inputs = PackedInputs(steps, PackedLayout(torch.from_numpy(order.batch_sizes)))
-        rows, samples = torch.from_numpy(order.rows), torch.from_numpy(order.samples)
-        targets = tuple(
-            _cut(values, weights, rows if per_step else samples, partial)
-            for values, weights, per_step, partial in self.targets
-        )
-        return inputs, targets
+        return steps
 
     def order(self, batch):
         """Packed order of a batch: a PackedOrder over all samples of the Ragged."""
         return packed_order(self.sequences.offsets, self.sequences.lengths, self.samples[batch])
 
 
-def _cut(values, weights, entries, partial):
-    """One task's labels of a batch, only those that weigh."""
-    weights = weights[entries]
-    if not partial:
-        return Target(None, values[entries], weights)
-    rows = torch.nonzero(weights).squeeze(1)
-    return Target(rows, values[entries[rows]], weights[rows])
+class _Group(NamedTuple):
+    """Labels of G tasks with the same loss, over all entries of the Ragged.
+
+    Attributes
+    ----------
+    tasks : tuple of G ints
+    values, weights : ndarray of shape (n_entries, G)
+        As in `Target`, but for the size of the batch.
+    per_step, partial : bool
+        Whether an entry is a step; whether some have no label.
+    """
+
+    tasks: tuple
+    values: np.ndarray
+    weights: np.ndarray
+    per_step: bool
+    partial: bool
+
+    def cut(self, order):
+        """The Target of a batch."""
+        entries = order.rows if self.per_step else order.samples
+        values = np.ascontiguousarray(self.values.take(entries, axis=0).T)  # [G, M]
+        weights = np.ascontiguousarray(self.weights.take(entries, axis=0).T)  # [G, M]
+        weights /= len(order.samples)
+        labelled = torch.from_numpy(weights != 0) if self.partial else None
+        return Target(self.tasks, torch.from_numpy(values), torch.from_numpy(weights), labelled)
+
+
+def _same_loss(targets):
+    """Group tasks by loss and kind of entries: lists of rising indices."""
+    groups = {}
+    for task, target in enumerate(targets):
+        groups.setdefault((target.loss_key, target.per_step), []).append(task)
+    return groups.values()

@@ -51,7 +51,7 @@ class MultiTaskNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         targets = [target.to(self.device) for target in y_true]
-        losses = self.criterion_.per_task(y_pred, targets, len(X))
+        losses = self.criterion_.per_task(y_pred, targets)
         part = "train" if training else "valid"
         self.history.record_batch(f"{part}_task_losses", losses.detach().tolist())
         return self.criterion_(losses)

@@ -76,7 +76,19 @@ class Task(BaseEstimator, ABC):
 
     @abstractmethod
     def losses(self, outputs, values):
-        """Loss of each entry: Tensors (L, n_outputs) and (L,) to (L,)."""
+        """Loss of each entry: Tensors (..., n_outputs) and (...) to (...).
+
+        ``outputs`` is fastest as a transposed tensor, its last axis not the one that lies dense. It
+        must be finite for outputs of 0 and any label: entries without label get these.
+        """
+
+    @property
+    def loss_key(self):
+        """Tasks of equal keys have the same function `losses`, called once for all of them.
+
+        Hashable; by default no other task's.
+        """
+        return id(self)
 
     @abstractmethod
     def decode(self, outputs):

@@ -146,9 +146,14 @@ class ClassificationTask(Task):
         return weights * self.class_factor_[self.encode(labels, name=name)]
 
     def losses(self, outputs, values):
+        outputs = outputs.movedim(-1, min(1, values.ndim))  # where torch has its classes
         return F.cross_entropy(
             outputs, values, reduction="none", label_smoothing=self.label_smoothing
         )
+
+    @property
+    def loss_key(self):
+        return ClassificationTask, self.n_outputs, self.label_smoothing
 
     def decode(self, outputs):
         # argmax of the probabilities, so that ties of rounding fall as a user's own argmax would

@@ -123,21 +123,34 @@ class RegressionTask(Task):
         return (self._numbers(labels, name) - self.mean_) / self.scale_
 
     def losses(self, outputs, values):
-        o, u = outputs[:, 0], values
+        u = values
+        if self.loss == "gaussian":
+            return self._gaussian(*outputs.unbind(-1), u)
+        o = outputs.squeeze(-1)
         if self.loss == "squared_error":
-            return (u - o).square()
+            return F.mse_loss(o, u, reduction="none")
         if self.loss == "absolute_error":
-            return (u - o).abs()
+            return F.l1_loss(o, u, reduction="none")
         if self.loss == "huber":
             return F.huber_loss(o, u, reduction="none", delta=self.delta)
-        if self.loss == "quantile":
-            e = u - o
-            return torch.maximum(self.quantile * e, (self.quantile - 1) * e)
-        if self.loss == "gaussian":
-            v = outputs[:, 1].exp()
-            return F.gaussian_nll_loss(o, u, v, reduction="none", eps=_VARIANCE_FLOOR)
+        if self.loss == "quantile":  # τ e where e > 0, else (τ - 1) e
+            return self.quantile * F.leaky_relu(u - o, 1 - 1 / self.quantile)
         log_rate = o + self.log_rate_
         return log_rate.exp() - u * log_rate
+
+    def _gaussian(self, o, log_v, u):
+        """As `torch.nn.functional.gaussian_nll_loss`, without its look at every v."""
+        v = log_v.exp().clone()
+        with torch.no_grad():  # so that a variance below the floor still has a gradient
+            v.clamp_(min=_VARIANCE_FLOOR)
+        return torch.addcdiv(v.log(), (u - o).square(), v) / 2
+
+    @property
+    def loss_key(self):
+        options = {"huber": self.delta, "quantile": self.quantile}
+        if self.loss == "poisson":
+            return RegressionTask, self.loss, getattr(self, "log_rate_", None)
+        return RegressionTask, self.loss, options.get(self.loss)
 
     def decode(self, outputs):
         if not self.learned:  # no label has told the units yet

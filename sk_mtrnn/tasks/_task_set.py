@@ -15,15 +15,18 @@ class EncodedLabels(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (n_samples,) or (sum_T,)
-        Anything where there is no label.
+        Any label of the task where there is none.
     weights : ndarray, same shape
         0 where an entry takes no part.
     per_step : bool
+    loss_key : hashable
+        As in `Task`.
     """
 
     values: np.ndarray
     weights: np.ndarray
     per_step: bool
+    loss_key: object
 
 
 class TaskSet:
@@ -211,10 +214,11 @@ class TaskSet:
             if known.any():
                 labels = column.values[known]
                 values[known] = task.encode(labels, name=name)
+                values[~known] = values[known.argmax()]
                 given = _entry_weights(column, weights[:, k], lengths)[known]
                 if given.any():
                     entries[known] = task.label_weights(labels, given, name=name)
-            encoded.append(EncodedLabels(values, entries, self.step_flags[k]))
+            encoded.append(EncodedLabels(values, entries, self.step_flags[k], task.loss_key))
         return encoded
 
     def scores(self, columns, weights, lengths, outputs):
