@@ -33,6 +33,8 @@ class Target(NamedTuple):
 
     def to(self, device):
         """Return the target on a device."""
+        if self.values.device == torch.device(device):
+            return self
         tensors = (part if part is None else part.to(device) for part in self[1:])
         return Target(self.tasks, *tensors)
 

@@ -6,12 +6,12 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, LRScheduler, PrintLog
 
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
 from ..recurrence import SeededDropout
-from ._callbacks import BestWeights, EpochBar, FiniteWeights, TaskLosses
+from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, seeded_dropout
 from ._threads import one_thread
@@ -231,7 +231,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     if valid_data is not None:
         callbacks["best_weights"] = best
     if estimator.max_grad_norm is not None:
-        callbacks["clipping"] = GradientNormClipping(estimator.max_grad_norm)
+        callbacks["clipping"] = Clipping(estimator.max_grad_norm)
     schedule = _schedule(estimator, epochs, valid_data is not None)
     if schedule is not None and epochs > 1:  # after one epoch there is nothing left to lower
         callbacks["schedule"] = schedule

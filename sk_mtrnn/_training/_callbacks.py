@@ -3,16 +3,14 @@
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from tqdm.auto import tqdm
+
+from ._known import HeldOutPass, copy_weights
 
 
 class Diverged(Exception):
     """The loss is no longer finite."""
-
-
-def copy_weights(net):
-    """A copy of all weights of a net's module."""
-    return {name: value.detach().clone() for name, value in net.module_.state_dict().items()}
 
 
 class TaskLosses(Callback):
@@ -72,12 +70,25 @@ class BestWeights(Callback):
     def on_train_begin(self, net, **kwargs):
         self.best_, self.best_epoch_, self.weights_ = -np.inf, 0, None
         self.mark_, self.waited_, self.scores_ = -np.inf, 0, []
+        self.pass_ = None
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_batch_end(self, net, training=None, y_pred=None, **kwargs):
+        if training or self.evaluate is None:
+            return
+        if self.pass_ is None:
+            self.pass_ = HeldOutPass(net)
+        self.pass_.add(y_pred)
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        held_out, self.pass_ = self.pass_, None
         loss = net.history[-1, "valid_loss"]
         if not np.isfinite(loss):  # before anybody scores what is no prediction any more
             raise Diverged
-        score = -loss if self.evaluate is None else self.evaluate()
+        if self.evaluate is None:
+            score = -loss
+        else:
+            with held_out.reused(dataset_valid):
+                score = self.evaluate()
         self.scores_.append(score)
         net.history.record("validation_score", score)
         if score > self.best_:
@@ -99,7 +110,30 @@ class BestWeights(Callback):
     def on_train_end(self, net, **kwargs):
         if self.weights_ is not None:
             net.module_.load_state_dict(self.weights_)
-        self.weights_ = self.evaluate = None  # neither weights nor data outlive training
+        # neither weights nor data outlive training
+        self.weights_ = self.evaluate = self.pass_ = None
+
+
+class Clipping(Callback):
+    """`torch.nn.utils.clip_grad_norm_` over all that the optimizer learns.
+
+    On the CPU, where looking at a number costs nothing, gradients that are short enough are not
+    multiplied by one.
+
+    Parameters
+    ----------
+    max_norm : float
+    """
+
+    def __init__(self, max_norm):
+        self.max_norm = max_norm
+
+    def on_grad_computed(self, net, **kwargs):
+        groups = net.optimizer_.param_groups
+        learned = [p for group in groups for p in group["params"] if p.grad is not None]
+        norm = get_total_norm([p.grad for p in learned])
+        if norm.device.type != "cpu" or not norm.item() + 1e-6 <= self.max_norm:
+            clip_grads_with_norm_(learned, self.max_norm, norm)
 
 
 class FiniteWeights(Callback):

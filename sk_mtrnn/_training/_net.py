@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
+from torch.utils.data import DataLoader
 
 from ..sequences import LengthBatches
+from ._batches import Batches
 from ._callbacks import Diverged, is_finite
+from ._known import known_batches
 from ._seeding import borrowed_generators
 from ._threads import one_thread
 
@@ -37,9 +40,12 @@ class MultiTaskNet(NeuralNet):
             )
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
         loader = self.iterator_train if training else self.iterator_valid
+        sampler = LengthBatches(dataset.lengths, size, self.rng if training else None)
+        if loader is DataLoader and not params:
+            return Batches(dataset, sampler)
         return loader(
             dataset,
-            sampler=LengthBatches(dataset.lengths, size, self.rng if training else None),
+            sampler=sampler,
             batch_size=None,
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else DataLoader draws a seed from torch's global one
@@ -50,17 +56,42 @@ class MultiTaskNet(NeuralNet):
         return self.module_(x.to(self.device))
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        targets = [target.to(self.device) for target in y_true]
-        losses = self.criterion_.per_task(y_pred, targets)
-        part = "train" if training else "valid"
-        self.history.record_batch(f"{part}_task_losses", losses.detach().tolist())
-        return self.criterion_(losses)
+        return self.criterion_(self._task_losses(y_pred, y_true))
 
     def train_step_single(self, batch, **fit_params):
-        step = super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        inputs, targets = batch
+        y_pred = self.infer(inputs, **fit_params)
+        losses = self._task_losses(y_pred, targets)
+        loss = self.criterion_(losses)
+        loss.backward()
+        step = self._record(losses, loss, y_pred, "train")
         if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
             raise Diverged
         return step
+
+    def validation_step(self, batch, **fit_params):
+        self._set_training(False)
+        inputs, targets = batch
+        with torch.no_grad():
+            y_pred = self.infer(inputs, **fit_params)
+            losses = self._task_losses(y_pred, targets)
+            return self._record(losses, self.criterion_(losses), y_pred, "valid")
+
+    def _task_losses(self, y_pred, targets):
+        targets = [target.to(self.device) for target in targets]
+        return self.criterion_.per_task(y_pred, targets)
+
+    def _record(self, losses, loss, y_pred, part):
+        """Write the losses into the history: after the backward pass, in one copy from a device."""
+        numbers = torch.cat([losses.detach(), loss.detach()[None]]).cpu()
+        self.history.record_batch(f"{part}_task_losses", numbers[:-1].tolist())
+        return {"loss": numbers[-1], "y_pred": y_pred}
+
+    def _set_training(self, training=True):
+        # a walk over all modules, at every batch: only where it changes something
+        if self.module_.training != training or self.criterion_.training != training:
+            super()._set_training(training)
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         dataset, _ = X
@@ -118,7 +149,14 @@ def forward(net, dataset):
     list of ndarray, each of shape (n_samples, C_k) or (sum_T, C_k)
         Raw outputs of every task, in the order of the samples.
     """
-    return _collect(net, dataset, net.evaluation_step, net.module_.per_step)
+    known, compute = known_batches(net, dataset), net.evaluation_step
+    if known is not None:
+        in_turn = iter(known)
+
+        def compute(batch):
+            return next(in_turn)
+
+    return _collect(net, dataset, compute, net.module_.per_step)
 
 
 def attention(net, dataset):
