@@ -1,7 +1,118 @@
 """Packed sequences: the one layout in which every recurrence, pooling and head reads a batch."""
 
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
 import torch
 from torch.nn.utils.rnn import PackedSequence
+
+CHUNK_SIZE = 1 << 16  # rows times units of a chunk: what it reads and writes stays in cache
+
+
+class Loops(NamedTuple):
+    """The two functions of a cell that run over the steps of a chunk."""
+
+    forward: Callable
+    backward: Callable
+
+
+class Chunk:
+    """Some consecutive steps of a packed batch: the rows ``start`` to ``end``.
+
+    Parameters
+    ----------
+    before : int
+        First row of the step before the chunk; 0 for the first chunk.
+    start, end : int
+    sizes : list of int
+        How many sequences run at each of its steps.
+    """
+
+    def __init__(self, before, start, end, sizes):
+        self.before = before
+        self.start = start
+        self.end = end
+        self.sizes = sizes
+        self.equal = sizes[0] == sizes[-1]
+        if not self.equal:  # [those that go on, those that end, ...]; all of the last step's
+            pairs = pairwise(sizes)
+            self._pairs = [n for now, then in pairs for n in (then, now - then)] + sizes[-1:]
+
+    def __len__(self):
+        return self.end - self.start
+
+    def split(self, rows):
+        """Views of the steps: rows (end - start, ...) of the chunk to a tuple of (b_t, ...)."""
+        return rows.split(self.sizes)
+
+    def split_states(self, rows):
+        """Views of the steps, and of all but the last those rows whose sequences go on.
+
+        Returns
+        -------
+        now : tuple of Tensors (b_t, ...)
+        on : tuple of Tensors (b_t+1, ...)
+            One fewer: before a step, the states of the sequences that reach it.
+        """
+        if self.equal:
+            now = rows.split(self.sizes)
+            return now, now[:-1]
+        return rows.split(self.sizes), rows.split(self._pairs)[:-1:2]
+
+    def ends(self, rows, out):
+        """Copy the last row of each sequence that ends in the chunk into ``out`` (B, H)."""
+        if self.equal:
+            out[: self.sizes[0]] = rows[-self.sizes[-1] :]
+            return
+        end = self.sizes[0]
+        for now, then in zip(rows.split(self.sizes), [*self.sizes[1:], 0], strict=True):
+            if then < end:
+                out[then:end] = now[then:]
+                end = then
+
+    def collect(self, grad, carry, out):
+        """Gradients that reach the states of the chunk from above and from the next chunk.
+
+        Parameters
+        ----------
+        grad : Tensor of shape (S, H) or None
+        carry : Tensor of shape (b, H) or None
+            For the first b sequences of the last step.
+        out : Tensor of shape (end - start, H)
+        """
+        if grad is None:
+            out.zero_()
+        else:
+            out.copy_(grad[self.start : self.end])
+        if carry is not None:
+            last = len(self) - self.sizes[-1]
+            out[last : last + len(carry)] += carry
+
+    def previous(self, states, initial, out):
+        """Gather for every row the state one step earlier.
+
+        Parameters
+        ----------
+        states : Tensor of shape (S, H)
+            Of the whole batch.
+        initial : Tensor of shape (B, H) or None
+            The states before the first step; None: zeros.
+        out : Tensor of shape (end - start, H)
+            Filled and returned.
+        """
+        running = self.sizes[0]
+        if self.start:
+            out[:running] = states[self.before : self.before + running]
+        elif initial is None:
+            out[:running] = 0.0
+        else:
+            out[:running] = initial
+        if self.equal:
+            out[running:] = states[self.start : self.end - running]
+        else:
+            torch.cat(self.split_states(states[self.start : self.end])[1], out=out[running:])
+        return out
 
 
 class PackedLayout:
@@ -32,6 +143,7 @@ class PackedLayout:
         self.n_sequences = int(batch_sizes[0])
         self.equal_length = int(batch_sizes[-1]) == self.n_sequences
         self._indices = None
+        self._chunks = {}
 
     def __len__(self):
         return self.n_sequences
@@ -52,6 +164,27 @@ class PackedLayout:
             indices = (last, step, sequence, starts, lengths)
             self._indices = tuple(index.to(self.device) for index in indices)
         return self._indices
+
+    def chunks(self, n_rows):
+        """Cut the steps into consecutive chunks of at most ``n_rows`` rows, or one step if longer.
+
+        Returns
+        -------
+        list of Chunk
+        """
+        if n_rows not in self._chunks:
+            sizes = self.batch_sizes.tolist()
+            chunks, first, row = [], 0, 0
+            while first < len(sizes):
+                stop, end = first + 1, row + sizes[first]
+                while stop < len(sizes) and end + sizes[stop] - row <= n_rows:
+                    end += sizes[stop]
+                    stop += 1
+                before = row - sizes[first - 1] if first else 0
+                chunks.append(Chunk(before, row, end, sizes[first:stop]))
+                first, row = stop, end
+            self._chunks[n_rows] = chunks
+        return self._chunks[n_rows]
 
     def reverse(self, steps):
         """Turn every sequence round in time; twice is once.
