@@ -1,13 +1,18 @@
 """Early stopping: what is held out, what is watched, which weights are kept."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.metrics import make_scorer, r2_score
 
-from sk_mtrnn import MultiTaskRNNClassifier, MultiTaskRNNRegressor
+from sk_mtrnn import MultiTaskRNN, MultiTaskRNNClassifier, MultiTaskRNNRegressor
 from sk_mtrnn._early_stopping import hold_out
+from sk_mtrnn._network import MultiTaskNetwork
 from sk_mtrnn.metrics import multitask_scorer, task_scorer
 from sk_mtrnn.sequences import read_labels
 
@@ -138,3 +143,113 @@ def test_held_out_loss_weighs_classes_as_training_does(ragged):
     loss = -np.log(proba[np.arange(len(out)), labels[out]])
     expected = np.average(loss, weights=factor[labels[out]])
     assert model.validation_scores_[0] == pytest.approx(-expected)
+
+
+class TestOnePassAnEpoch:
+    """A scorer is answered from the pass over the held-out data that gave their loss."""
+
+    STOPPING = {"early_stopping": True, "validation_fraction": 0.25, "batch_size": 8}
+
+    @pytest.fixture
+    def passes(self, monkeypatch):
+        """Whether each pass of the network was one of training, in order."""
+        seen = []
+        forward = MultiTaskNetwork.forward
+
+        def counted(module, inputs):
+            seen.append(module.training)
+            return forward(module, inputs)
+
+        monkeypatch.setattr(MultiTaskNetwork, "forward", counted)
+        return seen
+
+    def fit(self, X, y, scoring, **params):
+        model = MultiTaskRNNRegressor(**{**SMALL, **self.STOPPING, **params}, scoring=scoring)
+        return model.fit(X, y)
+
+    @pytest.mark.parametrize("form", ["list", "table", "frame", "array"])
+    def test_as_many_passes_as_without_a_scorer(self, ragged, y, passes, form):
+        X = {
+            "list": ragged,
+            "table": np.random.default_rng(0).normal(size=(40, 6)),
+            "frame": pd.DataFrame(np.random.default_rng(0).normal(size=(40, 6))).add_prefix("t"),
+            "array": np.random.default_rng(0).normal(size=(40, 6, 2)),
+        }[form]
+        self.fit(X, y, None)
+        without = passes.count(False)
+        passes.clear()
+        model = self.fit(X, y, multitask_scorer("r2"))
+        assert passes.count(False) == without
+        passes.clear()
+        model.predict(X)  # what was known is forgotten
+        assert passes.count(False) > 0
+
+    def test_probabilities_and_predictions_come_from_the_same_pass(self, ragged, passes):
+        y = np.array([int(x[:, 0].sum() > 0) for x in ragged])
+        models, counts = [], []
+        for scoring in (None, {0: "roc_auc"}, {0: "accuracy"}):
+            passes.clear()
+            scorer = scoring if scoring is None else multitask_scorer(scoring)
+            model = MultiTaskRNNClassifier(**SMALL, **self.STOPPING, scoring=scorer)
+            models.append(model.fit(ragged, y))
+            counts.append(passes.count(False))
+        assert len(set(counts)) == 1
+
+    def test_the_answer_is_that_of_a_pass_of_its_own(self, ragged, mixed_labels):
+        """Of per-step tasks too, and to the last bit."""
+        answers = []
+
+        def scorer(model, X, y):
+            known = model.predict(X)
+            own = copy.deepcopy(model).predict(X)  # another net, that knows nothing
+            answers.append((known, own))
+            return -float(len(answers))
+
+        MultiTaskRNN(**SMALL, **self.STOPPING, scoring=scorer).fit(ragged, mixed_labels)
+        assert len(answers) == 3
+        for known, own in answers:
+            for name in known:
+                assert str(known[name].tolist()) == str(own[name].tolist())
+        assert str(answers[0][0]["level"].tolist()) != str(answers[1][0]["level"].tolist())
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda model, X: X[::-1], id="order"),
+            pytest.param(lambda model, X: X[:5], id="fewer"),
+            pytest.param(lambda model, X: X.with_values(X.values + 1.0), id="values"),
+            pytest.param(lambda model, X: X.values.__iadd__(1.0) is None or X, id="in place"),
+            pytest.param(
+                lambda model, X: model.net_.module_.heads.bias.data.add_(1.0) is None or X,
+                id="weights",
+            ),
+        ],
+    )
+    def test_other_inputs_and_other_weights_get_a_pass_of_their_own(self, ragged, y, change):
+        found = []
+
+        def scorer(model, X, y):
+            X = change(model, X)
+            found.append((model.predict(X), copy.deepcopy(model).predict(X)))
+            return 1.0
+
+        self.fit(ragged, y, scorer, max_epochs=1)
+        for known, own in found:
+            np.testing.assert_array_equal(known, own)
+
+    def test_a_cell_that_may_draw_is_run_again(self, ragged, y, passes):
+        self.fit(ragged, y, None, cell=torch.nn.GRU)
+        without = passes.count(False)
+        passes.clear()
+        self.fit(ragged, y, multitask_scorer("r2"), cell=torch.nn.GRU)
+        assert passes.count(False) > without
+
+    def test_a_fitted_model_keeps_none_of_it(self, ragged):
+        sizes = []
+        for repeats in (1, 50):
+            X = [np.tile(x, (repeats, 1)) for x in ragged]
+            y = [x[:, :1] for x in X]
+            model = self.fit(X, y, multitask_scorer("r2"))
+            assert dict(model.net_.callbacks_)["best_weights"].pass_ is None
+            sizes.append(len(pickle.dumps(model)))
+        assert sizes[1] - sizes[0] < 2000
