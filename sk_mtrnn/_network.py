@@ -18,16 +18,14 @@ class TaskPooling(nn.Module):
         "attention" weighs step t for task k by a_tk = softmax_t(q_k · h_t / √D), q_k learned: the
         dot-product attention of Luong et al. (2015) with one query per task, scaled as in Vaswani
         et al. (2017). Queries start at zero, so training starts from the mean.
-    recurrence : RecurrentStack
-        Knows what "last" is in each direction.
+    size : int
+        D.
     n_tasks : int
     """
 
-    def __init__(self, pooling, recurrence, n_tasks):
+    def __init__(self, pooling, size, n_tasks):
         super().__init__()
         self.pooling = pooling
-        self.final = recurrence.final
-        size = recurrence.output_size
         self.query = nn.Parameter(torch.zeros(n_tasks, size)) if pooling == "attention" else None
 
     def attention(self, states, layout):
@@ -35,15 +33,22 @@ class TaskPooling(nn.Module):
         scores = states @ self.query.T / states.shape[1] ** 0.5  # [S, K]
         return torch.softmax(layout.pad(scores, -torch.inf), dim=0)
 
-    def forward(self, states, layout):
-        """Pool (S, D) states.
+    def forward(self, states, final, layout):
+        """Pool the states of a batch.
+
+        Parameters
+        ----------
+        states : Tensor of shape (S, D)
+        final : Tensor of shape (B, D)
+            The state each direction ends in: what "last" is.
+        layout : PackedLayout
 
         Returns
         -------
         Tensor of shape (1, B, D), or (K, B, D) where every task attends on its own
         """
         if self.pooling == "last":
-            return self.final(states, layout)[None]
+            return final[None]
         if self.pooling == "mean":
             return (layout.pad(states, 0.0).sum(0) / layout.lengths()[:, None])[None]
         if self.pooling == "max":
@@ -74,6 +79,8 @@ class MultiTaskNetwork(nn.Module):
         As in `RecurrentStack`; dropout acts before the heads as well.
     pooling : {"last", "mean", "max", "attention"}
     dtype : torch.dtype
+    recurrence : {"auto", "packed", "torch"}, default="auto"
+        What computes the recurrence.
     """
 
     def __init__(
@@ -88,12 +95,19 @@ class MultiTaskNetwork(nn.Module):
         dropout,
         pooling,
         dtype,
+        recurrence="auto",
     ):
         super().__init__()
         self.recurrence = RecurrentStack(
-            cell, activation, n_features, hidden_layer_sizes, bidirectional, dropout
+            cell,
+            activation,
+            n_features,
+            hidden_layer_sizes,
+            bidirectional,
+            dropout,
+            recurrence,
         )
-        self.pooling = TaskPooling(pooling, self.recurrence, len(n_outputs))
+        self.pooling = TaskPooling(pooling, self.recurrence.output_size, len(n_outputs))
         self.dropout = SeededDropout(dropout)
         seed = int(torch.randint(2**31 - 1, ()))  # as the last: the heads draw on their own
         self.heads = Heads(self.recurrence.output_size, n_outputs)
@@ -135,9 +149,9 @@ class MultiTaskNetwork(nn.Module):
         Outputs
             A tuple of K Tensors, (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
         """
-        states = self.recurrence(inputs.steps, inputs.layout)  # [S, D]
+        states, final = self.recurrence(inputs.steps, inputs.layout)  # [S, D], [B, D]
         groups = {}
-        pooled = self.pooling(states, inputs.layout) if self._pooled_groups else None
+        pooled = self.pooling(states, final, inputs.layout) if self._pooled_groups else None
         if self._step_group:
             groups[self._step_group] = self.heads(self.dropout(states), self._step_group)
         if self._pooled_groups:
@@ -155,7 +169,7 @@ class MultiTaskNetwork(nn.Module):
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""
-        states = self.recurrence(inputs.steps, inputs.layout)
+        states, _ = self.recurrence(inputs.steps, inputs.layout)
         return inputs.layout.unpad(self.pooling.attention(states, inputs.layout))
 
 

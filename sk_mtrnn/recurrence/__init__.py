@@ -1,10 +1,28 @@
 """Recurrence over packed sequences; torch only.
 
-A recurrence maps (S, F) inputs to (S, D) states over a `PackedLayout`. Stacking, directions and
-final states are ours; the cells are those of `torch.nn`, or any callable that builds one like them.
+A recurrence is a module. Called with the steps of a batch, (S, F), and their `PackedLayout`, it
+returns the states, (S, D), and a tuple of what they end in, (B, D) each: h, and for the LSTM c. So
+several can be stacked, stand side by side, or start from given states.
+
+`RNN`, `GRU` and `LSTM` have the parameters of their namesakes in `torch.nn`. What computes them is
+decided for every call: kernels with a backward pass by hand over the packed layout (``_rnn``,
+``_gru``, ``_lstm`` derive them), compiled ones if numba is installed, or `torch.nn`. ``_dispatch``
+holds the rule and what was measured.
 """
 
-from ._layers import CELLS, RecurrentStack, SeededDropout
+from ._buffers import reused_buffers
+from ._cells import GRU, LSTM, RNN
+from ._layers import CELLS, RecurrentStack, SeededDropout, make_layer
 from ._packed import PackedLayout
 
-__all__ = ["CELLS", "PackedLayout", "RecurrentStack", "SeededDropout"]
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "PackedLayout",
+    "RecurrentStack",
+    "SeededDropout",
+    "make_layer",
+    "reused_buffers",
+]
