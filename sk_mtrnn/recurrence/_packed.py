@@ -224,15 +224,16 @@ class PackedLayout:
         if self.equal_length:
             return steps.view(self.n_timesteps, self.n_sequences, -1)
         _, step, sequence, _, _ = self._ragged_indices()
-        grid = steps.new_full((self.n_timesteps, self.n_sequences, steps.shape[1]), fill_value)
-        return grid.index_put((step, sequence), steps)
+        grid = steps.new_full((self.n_timesteps * self.n_sequences, steps.shape[1]), fill_value)
+        grid.index_copy_(0, step * self.n_sequences + sequence, steps)
+        return grid.view(self.n_timesteps, self.n_sequences, -1)
 
     def unpad(self, grid):
         """The way back of `pad`: (T, B, D) to (S, D)."""
         if self.equal_length:
             return grid.reshape(self.n_timesteps * self.n_sequences, -1)
         _, step, sequence, _, _ = self._ragged_indices()
-        return grid[step, sequence]
+        return grid.flatten(0, 1).index_select(0, step * self.n_sequences + sequence)
 
     def as_cell_input(self, steps):
         """What a `torch.nn` recurrence reads fastest: a (T, B, D) grid, else a PackedSequence."""
