@@ -1,6 +1,7 @@
 """Packed sequences: the one layout in which every recurrence, pooling and head reads a batch."""
 
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -142,7 +143,6 @@ class PackedLayout:
         self.n_timesteps = len(batch_sizes)
         self.n_sequences = int(batch_sizes[0])
         self.equal_length = int(batch_sizes[-1]) == self.n_sequences
-        self._indices = None
         self._chunks = {}
 
     def __len__(self):
@@ -152,18 +152,42 @@ class PackedLayout:
         """Return the same layout with its indices on a device."""
         return PackedLayout(self.batch_sizes, device)
 
-    def _ragged_indices(self):
-        """Last rows [B], step [S] and sequence [S] of every row, starts [T], T_b [B]."""
-        if self._indices is None:
-            sizes = self.batch_sizes
-            starts = torch.cumsum(sizes, 0) - sizes
-            step = torch.repeat_interleave(torch.arange(self.n_timesteps), sizes)
-            sequence = torch.arange(len(step)) - starts[step]
-            lengths = (sizes[:, None] > torch.arange(self.n_sequences)).sum(0)
-            last = starts[lengths - 1] + torch.arange(self.n_sequences)
-            indices = (last, step, sequence, starts, lengths)
-            self._indices = tuple(index.to(self.device) for index in indices)
-        return self._indices
+    @cached_property
+    def _starts(self):
+        """First row of every step: [T]."""
+        return torch.cumsum(self.batch_sizes, 0) - self.batch_sizes
+
+    @cached_property
+    def _lengths(self):
+        """T_b: [B], on the CPU."""
+        ends = self.batch_sizes.flip(0)
+        ranks = torch.arange(1, self.n_sequences + 1)
+        return self.n_timesteps - torch.searchsorted(ends, ranks)
+
+    @cached_property
+    def _last(self):
+        """Row of the last step of every sequence: [B]."""
+        last = self._starts[self._lengths - 1] + torch.arange(self.n_sequences)
+        return last.to(self.device)
+
+    @cached_property
+    def _places(self):
+        """Step and sequence of every row: [S], [S], on the CPU."""
+        step = torch.repeat_interleave(torch.arange(self.n_timesteps), self.batch_sizes)
+        return step, torch.arange(len(step)) - self._starts[step]
+
+    @cached_property
+    def _cells(self):
+        """Where every row stands in a (T, B) grid: [S]."""
+        step, sequence = self._places
+        return (step * self.n_sequences + sequence).to(self.device)
+
+    @cached_property
+    def _reversed(self):
+        """Where every row stands once each sequence is turned round: [S]."""
+        step, sequence = self._places
+        rows = self._starts[self._lengths[sequence] - 1 - step] + sequence
+        return rows.to(self.device)
 
     def chunks(self, n_rows):
         """Cut the steps into consecutive chunks of at most ``n_rows`` rows, or one step if longer.
@@ -200,8 +224,7 @@ class PackedLayout:
         if self.equal_length:
             grid = steps.view(self.n_timesteps, self.n_sequences, -1)  # [T, B, D]
             return grid.flip(0).reshape(steps.shape)
-        _, step, sequence, starts, lengths = self._ragged_indices()
-        return steps.index_select(0, starts[lengths[sequence] - 1 - step] + sequence)
+        return steps.index_select(0, self._reversed)
 
     def first(self, steps):
         """The first step of each sequence: (S, D) to (B, D)."""
@@ -211,29 +234,27 @@ class PackedLayout:
         """The last step of each sequence: (S, D) to (B, D)."""
         if self.equal_length:
             return steps[-self.n_sequences :]
-        return steps.index_select(0, self._ragged_indices()[0])
+        return steps.index_select(0, self._last)
 
     def lengths(self):
         """T_b as a Tensor of shape (B,)."""
         if self.equal_length:
             return torch.full((self.n_sequences,), self.n_timesteps, device=self.device)
-        return self._ragged_indices()[4]
+        return self._lengths.to(self.device)
 
     def pad(self, steps, fill_value):
         """Lay the steps out as a grid, filled up behind each sequence: (S, D) to (T, B, D)."""
         if self.equal_length:
             return steps.view(self.n_timesteps, self.n_sequences, -1)
-        _, step, sequence, _, _ = self._ragged_indices()
         grid = steps.new_full((self.n_timesteps * self.n_sequences, steps.shape[1]), fill_value)
-        grid.index_copy_(0, step * self.n_sequences + sequence, steps)
+        grid.index_copy_(0, self._cells, steps)
         return grid.view(self.n_timesteps, self.n_sequences, -1)
 
     def unpad(self, grid):
         """The way back of `pad`: (T, B, D) to (S, D)."""
         if self.equal_length:
             return grid.reshape(self.n_timesteps * self.n_sequences, -1)
-        _, step, sequence, _, _ = self._ragged_indices()
-        return grid.flatten(0, 1).index_select(0, step * self.n_sequences + sequence)
+        return grid.flatten(0, 1).index_select(0, self._cells)
 
     def as_cell_input(self, steps):
         """What a `torch.nn` recurrence reads fastest: a (T, B, D) grid, else a PackedSequence."""
