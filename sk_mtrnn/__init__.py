@@ -7,6 +7,7 @@ task types. See `MultiTaskRNN`, `MultiTaskRNNClassifier` and `MultiTaskRNNRegres
 from ._classifier import MultiTaskRNNClassifier
 from ._mixed import MultiTaskRNN
 from ._regressor import MultiTaskRNNRegressor
+from ._stream import StreamingPredictor
 from .sequences import Ragged, stack_tasks
 from .tasks import ClassificationTask, RegressionTask
 
@@ -19,5 +20,6 @@ __all__ = [
     "MultiTaskRNNRegressor",
     "Ragged",
     "RegressionTask",
+    "StreamingPredictor",
     "stack_tasks",
 ]

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
 from ._early_stopping import hold_out, watched_score
+from ._stream import StreamingPredictor, can_stream
 from .recurrence import CELLS
 from .sequences import (
     assemble,
@@ -365,6 +366,23 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         weights[:, np.array(self._task_set.step_flags)] = np.nan
         as_array = self._tabular or getattr(X, "ndim", 0) == 3
         return split_steps(weights, sequences.offsets, as_array)
+
+    @available_if(can_stream)
+    def stream(self, n_sequences=None):
+        """Predict a sequence that is still going on: one time step in, predictions out.
+
+        Parameters
+        ----------
+        n_sequences : int, default=None
+            How many sequences go on in lock-step. None: one, without an axis for it.
+
+        Returns
+        -------
+        StreamingPredictor
+            Its ``step(x)`` predicts as `predict` does for all steps so far. A later fit does not
+            change it. Models with ``bidirectional=True`` or a callable ``cell`` have no stream.
+        """
+        return StreamingPredictor(self, n_sequences)
 
     def score(self, X, y, sample_weight=None):
         """Unweighted mean over the tasks of accuracy (classification) and R² (regression).
