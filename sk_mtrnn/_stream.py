@@ -11,9 +11,8 @@ import pandas as pd
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .recurrence._stepping import SteppingStack
-from .sequences import assemble
-from .sequences._numeric import as_numeric
+from .recurrence import SteppingStack
+from .sequences import as_numeric, assemble
 
 
 def can_stream(estimator):

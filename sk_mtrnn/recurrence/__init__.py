@@ -14,6 +14,7 @@ from ._buffers import reused_buffers
 from ._cells import GRU, LSTM, RNN
 from ._layers import CELLS, RecurrentStack, SeededDropout, make_layer
 from ._packed import PackedLayout
+from ._stepping import SteppingStack
 
 __all__ = [
     "CELLS",
@@ -23,6 +24,7 @@ __all__ = [
     "PackedLayout",
     "RecurrentStack",
     "SeededDropout",
+    "SteppingStack",
     "make_layer",
     "reused_buffers",
 ]

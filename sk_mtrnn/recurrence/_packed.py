@@ -177,7 +177,7 @@ class PackedLayout:
         return step, torch.arange(len(step)) - self._starts[step]
 
     @cached_property
-    def _cells(self):
+    def _grid_rows(self):
         """Where every row stands in a (T, B) grid: [S]."""
         step, sequence = self._places
         return (step * self.n_sequences + sequence).to(self.device)
@@ -247,14 +247,14 @@ class PackedLayout:
         if self.equal_length:
             return steps.view(self.n_timesteps, self.n_sequences, -1)
         grid = steps.new_full((self.n_timesteps * self.n_sequences, steps.shape[1]), fill_value)
-        grid.index_copy_(0, self._cells, steps)
+        grid.index_copy_(0, self._grid_rows, steps)
         return grid.view(self.n_timesteps, self.n_sequences, -1)
 
     def unpad(self, grid):
         """The way back of `pad`: (T, B, D) to (S, D)."""
         if self.equal_length:
             return grid.reshape(self.n_timesteps * self.n_sequences, -1)
-        return grid.flatten(0, 1).index_select(0, self._cells)
+        return grid.flatten(0, 1).index_select(0, self._grid_rows)
 
     def as_cell_input(self, steps):
         """What a `torch.nn` recurrence reads fastest: a (T, B, D) grid, else a PackedSequence."""

@@ -102,15 +102,14 @@ class LSTMCell(SteppingCell):
 
 
 def stepping_cell(layer):
-    """The cell of one trained, unidirectional `RecurrentLayer`, its weights copied."""
-    cell = layer
+    """The cell of a trained `RNN`, `GRU` or `LSTM` in one direction, its weights copied."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    weights = [getattr(cell, name).detach().cpu().numpy() for name in names]
-    if isinstance(cell, nn.GRU):
+    weights = [getattr(layer, name).detach().cpu().numpy() for name in names]
+    if isinstance(layer, nn.GRU):
         return GRUCell(*weights)
-    if isinstance(cell, nn.LSTM):
+    if isinstance(layer, nn.LSTM):
         return LSTMCell(*weights)
-    return (TanhCell if cell.nonlinearity == "tanh" else ReluCell)(*weights)
+    return (TanhCell if layer.nonlinearity == "tanh" else ReluCell)(*weights)
 
 
 class SteppingStack:

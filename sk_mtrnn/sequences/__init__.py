@@ -7,7 +7,7 @@ from ._batching import LengthBatches, PackedOrder, packed_order
 from ._columns import Column
 from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
-from ._numeric import offsets_of
+from ._numeric import as_numeric, offsets_of
 from ._ragged import Ragged
 from ._stack import stack_tasks
 from ._weights import check_sample_weight, input_moments
@@ -18,6 +18,7 @@ __all__ = [
     "LengthBatches",
     "PackedOrder",
     "Ragged",
+    "as_numeric",
     "assemble",
     "check_finite",
     "check_same_order",

@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
@@ -156,11 +155,13 @@ class ClassificationTask(Task):
         return ClassificationTask, self.n_outputs, self.label_smoothing
 
     def decode(self, outputs):
-        # argmax of the probabilities, so that ties of rounding fall as a user's own argmax would
-        return self.classes_[self.decode_proba(outputs).argmax(axis=1)]
+        return self.classes_[outputs.argmax(axis=1)]
 
     def decode_proba(self, outputs):
-        return softmax(outputs.astype(np.float64), axis=1)
+        p = outputs - outputs.max(axis=1, keepdims=True).astype(np.float64)
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
     def score(self, labels, predictions, weights):
         return float(accuracy_score(labels, predictions, sample_weight=weights))
