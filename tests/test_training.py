@@ -156,6 +156,37 @@ def test_max_grad_norm_bounds_the_step(ragged, y):
     assert moved[1] > 10 * moved[0]
 
 
+@pytest.mark.parametrize("norm", [0.05, 1e3])
+def test_clipping_is_that_of_torch(ragged, y, norm):
+    """Also where it has nothing to do and does nothing."""
+
+    class Torchs(skorch.callbacks.Callback):
+        def on_grad_computed(self, net, **kwargs):
+            torch.nn.utils.clip_grad_norm_(net.module_.parameters(), norm)
+
+    ours = MultiTaskRNNRegressor(**SMALL, max_grad_norm=norm).fit(ragged, y)
+    theirs = MultiTaskRNNRegressor(**SMALL, max_grad_norm=None, callbacks=[Torchs()])
+    np.testing.assert_array_equal(ours.predict(ragged), theirs.fit(ragged, y).predict(ragged))
+
+
+def test_batches_are_those_of_a_data_loader(ragged, y):
+    model = MultiTaskRNNRegressor(**{**SMALL, "batch_size": 16})
+    plain = clone(model).fit(ragged, y)
+    for options in (
+        {"iterator_train__drop_last": False},
+        {"iterator_train__num_workers": 0, "iterator_valid__num_workers": 0},
+    ):
+        loaded = clone(model).set_params(net_params=options).fit(ragged, y)
+        np.testing.assert_array_equal(plain.predict(ragged), loaded.predict(ragged))
+
+
+def test_the_history_holds_plain_numbers(ragged, y, tmp_path):
+    model = MultiTaskRNNRegressor(**SMALL, early_stopping=True).fit(ragged, y)
+    model.net_.history.to_file(tmp_path / "history.json")
+    row = model.net_.history[-1]
+    assert row["train_loss"] == pytest.approx(sum(row["task_losses"]), rel=1e-5)
+
+
 def test_task_weight_of_zero_does_not_train_the_task(ragged, y):
     model = MultiTaskRNNRegressor(**{**SMALL, "max_epochs": 30}, task_weights={0: 0.0, 1: 1.0})
     losses = model.fit(ragged, y).loss_curve_
