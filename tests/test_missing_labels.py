@@ -138,6 +138,15 @@ class TestPartialFit:
         model.partial_fit(ragged, y * 50)
         assert model._task_set.tasks[0].scale_ == scale
 
+    @pytest.mark.parametrize("loss", ["poisson", "gaussian", "quantile"])
+    def test_any_loss_may_wait_for_its_first_label(self, ragged, loss):
+        y = pd.DataFrame({"a": [x.mean() for x in ragged], "b": [float(len(x)) for x in ragged]})
+        model = MultiTaskRNNRegressor(tasks={"b": RegressionTask(loss)}, **SMALL)
+        model.partial_fit(ragged, y.assign(b=np.nan))
+        assert np.isnan(model.predict(ragged)["b"]).all()
+        model.partial_fit(ragged, y)
+        assert np.isfinite(model.predict(ragged)).all(axis=None)
+
     def test_a_chunk_may_lack_whole_tasks_and_their_columns(self, ragged, mixed_labels):
         tasks = {
             "sign": "classification",

@@ -135,7 +135,7 @@ class RegressionTask(Task):
             return F.huber_loss(o, u, reduction="none", delta=self.delta)
         if self.loss == "quantile":  # τ e where e > 0, else (τ - 1) e
             return self.quantile * F.leaky_relu(u - o, 1 - 1 / self.quantile)
-        log_rate = o + self.log_rate_
+        log_rate = o + getattr(self, "log_rate_", 0.0)  # no label has told it yet
         return log_rate.exp() - u * log_rate
 
     def _gaussian(self, o, log_v, u):
