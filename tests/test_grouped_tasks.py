@@ -85,7 +85,7 @@ def test_one_loss_call_is_that_of_every_task_alone(ragged, kind, per_step, missi
         torch.testing.assert_close(losses[k], alone, rtol=1e-10, atol=1e-12)
         parameters = list(net.parameters())
         found = torch.autograd.grad(losses[k], parameters, retain_graph=True)
-        wanted = torch.autograd.grad(alone, parameters)
+        wanted = torch.autograd.grad(alone, parameters, retain_graph=True)
         for one, other in zip(found, wanted, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
 
