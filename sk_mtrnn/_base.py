@@ -315,7 +315,8 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
     def _outputs(self, X):
         check_is_fitted(self, "net_")
         sequences = validate_sequences(self, X, reset=False)
-        return sequences, training.forward(self.net_, self._sequence_data(sequences))
+        data = self._sequence_data(sequences)
+        return sequences, training.forward(self.net_, data, self.n_threads)
 
     def _assemble(self, sequences, outputs, method):
         """Decode each task's outputs by one of its methods, and lay them out as y was."""
@@ -361,7 +362,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         """
         check_is_fitted(self, "net_")
         sequences = validate_sequences(self, X, reset=False)
-        weights = training.attention(self.net_, self._sequence_data(sequences))
+        weights = training.attention(self.net_, self._sequence_data(sequences), self.n_threads)
         weights = weights.astype(np.float64)
         weights[:, np.array(self._task_set.step_flags)] = np.nan
         as_array = self._tabular or getattr(X, "ndim", 0) == 3

@@ -126,10 +126,11 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     device : str, default="auto"
         A torch device; "auto" is "cuda" if there is one, else "cpu".
     n_threads : int or "auto", default="auto"
-        Threads of torch while `fit` and the predictions run on the CPU; afterwards there are as many
-        as before. "auto" is one for networks up to 128 units wide, for which more gain little; wider
-        ones get all that torch is set to, but one inside workers of joblib that share a process or
-        were forked. Results depend on this number in the last digits, training amplifies them.
+        Threads of torch, at most one a core, while `fit` and the predictions run on the CPU;
+        afterwards there are as many as before. "auto" is one for networks up to 128 units wide, for
+        which more gain little; wider ones get all that torch is set to, but one within joblib's
+        backends "threading" and "multiprocessing". A forked process always gets one, as more would
+        hang. Results depend on this number in the last digits, training amplifies them.
     amp : bool, default=False
         Automatic mixed precision: float16 where it is safe (Micikevicius et al. 2018), with scaled
         gradients. CUDA only.

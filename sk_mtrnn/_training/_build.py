@@ -14,7 +14,8 @@ from ..recurrence import SeededDropout
 from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, seeded_dropout
-from ._threads import one_thread
+from ._threads import threads_for
+from ._turns import takes_turns
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -242,10 +243,12 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.max_epochs = epochs
     net.initialize_callbacks()
     net.rng = np.random.default_rng(seed)
+    foreign = _runs_foreign_code(estimator)  # takes turns anyway, as it borrows the generators
+    net.takes_turns = not foreign and takes_turns(net, estimator.n_threads, train_data)
     with (
-        borrowed_generators(seed, borrow=_runs_foreign_code(estimator)),
+        borrowed_generators(seed, borrow=foreign),
         seeded_dropout(net.module_, seed, net.device),
-        one_thread(net),
+        threads_for(net, estimator.n_threads),
     ):
         net.partial_fit((train_data, valid_data))
     net.rng = None

@@ -1,5 +1,6 @@
 """The skorch net: its steps, its batches, and what ends training."""
 
+import contextlib
 import math
 import warnings
 
@@ -14,7 +15,8 @@ from ._batches import Batches
 from ._callbacks import Diverged, is_finite
 from ._known import known_batches
 from ._seeding import borrowed_generators
-from ._threads import one_thread
+from ._threads import threads_for
+from ._turns import turn
 
 _INFERENCE_SAMPLES = 512
 _INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, however long they are
@@ -23,11 +25,13 @@ _INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, ho
 class MultiTaskNet(NeuralNet):
     """`skorch.NeuralNet` over `SequenceData`.
 
-    `fit_loop` takes the pair (training data, validation data or None) as X. ``rng`` shuffles; the
-    training room sets it before each fit.
+    `fit_loop` takes the pair (training data, validation data or None) as X. ``rng`` shuffles, and
+    ``takes_turns`` says whether an epoch waits for its `turn`; the training room sets both before
+    each fit.
     """
 
     rng = None
+    takes_turns = False
 
     def get_split_datasets(self, X, y=None, **fit_params):
         return X
@@ -97,7 +101,8 @@ class MultiTaskNet(NeuralNet):
         dataset, _ = X
         try:
             for _ in range(self.max_epochs if epochs is None else epochs):
-                super().fit_loop(X, y, epochs=1, **fit_params)
+                with turn() if self.takes_turns else contextlib.nullcontext():
+                    super().fit_loop(X, y, epochs=1, **fit_params)
                 if any(getattr(callback, "stop_", False) for _, callback in self.callbacks_):
                     break
             longest = np.argsort(-dataset.lengths, kind="stable")[: self.batch_size]
@@ -135,7 +140,7 @@ def _raised_by_skorch(interrupt):
     return trace.tb_frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
 
 
-def forward(net, dataset):
+def forward(net, dataset, n_threads):
     """Run a net over a data set, batch by batch.
 
     Parameters
@@ -143,6 +148,8 @@ def forward(net, dataset):
     net : MultiTaskNet
     dataset : SequenceData
         Over all samples of its Ragged.
+    n_threads : int or "auto"
+        As in `threads_for`.
 
     Returns
     -------
@@ -156,10 +163,10 @@ def forward(net, dataset):
         def compute(batch):
             return next(in_turn)
 
-    return _collect(net, dataset, compute, net.module_.per_step)
+    return _collect(net, dataset, n_threads, compute, net.module_.per_step)
 
 
-def attention(net, dataset):
+def attention(net, dataset, n_threads):
     """Attention weights of every task over every step: an ndarray of shape (sum_T, K)."""
 
     def attend(batch):
@@ -167,16 +174,16 @@ def attention(net, dataset):
             return (net.module_.attention(batch[0].to(net.device)),)
 
     net.module_.eval()
-    return _collect(net, dataset, attend, per_step=(True,))[0]
+    return _collect(net, dataset, n_threads, attend, per_step=(True,))[0]
 
 
-def _collect(net, dataset, compute, per_step):
+def _collect(net, dataset, n_threads, compute, per_step):
     """What ``compute`` gives for every batch, each row put where its sample or step stands."""
     arrays = None
     n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
     loader = net.get_iterator(dataset, training=False)
     foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
-    with one_thread(net), borrowed_generators(0, borrow=foreign):
+    with threads_for(net, n_threads), borrowed_generators(0, borrow=foreign):
         for positions, batch in zip(loader.sampler, loader, strict=True):
             parts = [part.cpu().numpy() for part in compute(batch)]
             order = dataset.order(positions)

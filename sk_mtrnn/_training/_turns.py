@@ -1,0 +1,66 @@
+"""Turns: fits of small networks in one process would only fight for Python's lock."""
+
+import contextlib
+import os
+import threading
+
+import numpy as np
+import torch
+
+from ..recurrence._dispatch import choose
+
+_SMALL = 2048  # sequences of a batch times units up to which two at once are slower than in turns
+
+
+def _start_anew():
+    global _next, _turn
+    _next, _turn = threading.Lock(), threading.Lock()
+
+
+_start_anew()
+if hasattr(os, "register_at_fork"):  # the thread that has its turn is not in the child
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+@contextlib.contextmanager
+def turn():
+    """Wait until no other thread has its turn, and have it.
+
+    Our recurrence is many small calls of torch. Each gives up Python's global lock and wants it
+    back, which costs more than the call itself if another thread has taken it meanwhile: two such
+    fits in threads are slower than one after the other.
+
+    Whoever ends a turn and wants another comes after the one who waits. What runs within a turn
+    must neither take another nor wait for a thread that does.
+    """
+    held = _turn
+    with _next:
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def takes_turns(net, n_threads, data):
+    """Whether the epochs of a fit are so many small calls that they are better run in turns.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        Of cells known here.
+    n_threads : int or "auto"
+    data : SequenceData
+
+    Returns
+    -------
+    bool
+    """
+    if torch.device(net.device).type != "cpu" or n_threads not in ("auto", 1):
+        return False
+    inputs, _ = data[np.arange(min(net.batch_size, len(data)))]  # batches are alike
+    layers = net.module_.recurrence.layers
+    if max(layer.hidden_size for layer in layers) * len(inputs) > _SMALL:
+        return False
+    # torch.nn makes fewer and longer calls, and so do compiled loops
+    return any(choose(layer, inputs.steps, inputs.layout) == ("packed", None) for layer in layers)
