@@ -195,6 +195,7 @@ class BaseMultiTaskRNN(BaseEstimator, ABC):
         training.check_net_params(self.net_params)
         training.check_callbacks(self.callbacks)
         training.resolve_device(self.device)
+        training.check_amp(self)
 
     def _start(self, labels, partial=False):
         """Decide names and types of the tasks, and forget what an earlier fit left."""

@@ -81,6 +81,8 @@ class MultiTaskNetwork(nn.Module):
     dtype : torch.dtype
     recurrence : {"auto", "packed", "torch"}, default="auto"
         What computes the recurrence.
+    amp : bool, default=False
+        Whether the recurrence computes in float16 (CUDA); all else stays in ``dtype``.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class MultiTaskNetwork(nn.Module):
         pooling,
         dtype,
         recurrence="auto",
+        amp=False,
     ):
         super().__init__()
         self.recurrence = RecurrentStack(
@@ -113,6 +116,7 @@ class MultiTaskNetwork(nn.Module):
         self.heads = Heads(self.recurrence.output_size, n_outputs)
         self.heads.reset(0.1 * self.recurrence.output_size**-0.5, seed)
         self.per_step = per_step
+        self.amp = amp
         self.to(dtype)
 
     @property
@@ -136,6 +140,14 @@ class MultiTaskNetwork(nn.Module):
             by_width.setdefault(self.heads.n_outputs[task], []).append(task)
         return tuple(map(tuple, by_width.values()))
 
+    def _states(self, inputs):
+        """States of the recurrence, (S, D), and what they end in, (B, D)."""
+        if not self.amp:
+            return self.recurrence(inputs.steps, inputs.layout)
+        with torch.autocast("cuda", dtype=torch.float16):
+            states, final = self.recurrence(inputs.steps, inputs.layout)
+        return states.to(inputs.steps.dtype), final.to(inputs.steps.dtype)
+
     def forward(self, inputs):
         """Run a batch.
 
@@ -149,7 +161,7 @@ class MultiTaskNetwork(nn.Module):
         Outputs
             A tuple of K Tensors, (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
         """
-        states, final = self.recurrence(inputs.steps, inputs.layout)  # [S, D], [B, D]
+        states, final = self._states(inputs)
         groups = {}
         pooled = self.pooling(states, final, inputs.layout) if self._pooled_groups else None
         if self._step_group:
@@ -169,7 +181,7 @@ class MultiTaskNetwork(nn.Module):
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""
-        states, _ = self.recurrence(inputs.steps, inputs.layout)
+        states, _ = self._states(inputs)
         return inputs.layout.unpad(self.pooling.attention(states, inputs.layout))
 
 

@@ -7,6 +7,7 @@ A fit is `build_net` (weights from a seed), `train` (epochs over `SequenceData`)
 from ._build import (
     OPTIMIZERS,
     build_net,
+    check_amp,
     check_callbacks,
     check_hidden_layer_sizes,
     check_net_params,
@@ -22,6 +23,7 @@ __all__ = [
     "SequenceData",
     "attention",
     "build_net",
+    "check_amp",
     "check_callbacks",
     "check_hidden_layer_sizes",
     "check_net_params",

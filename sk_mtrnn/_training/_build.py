@@ -10,7 +10,7 @@ from skorch.callbacks import Callback, LRScheduler, PrintLog
 
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
-from ..recurrence import SeededDropout
+from ..recurrence import SeededDropout, reused_buffers
 from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, seeded_dropout
@@ -121,6 +121,21 @@ def resolve_device(device):
     return str(device)
 
 
+def check_amp(estimator):
+    """Refuse mixed precision where there is none.
+
+    Raises
+    ------
+    ValueError
+    """
+    if estimator.amp:
+        device = resolve_device(estimator.device)
+        if torch.device(device).type != "cuda":
+            raise ValueError(f"amp=True needs a CUDA device, found device={device!r}.")
+        if estimator.dtype != "float32":
+            raise ValueError(f"amp=True needs dtype='float32', found {estimator.dtype!r}.")
+
+
 def build_net(estimator, n_features, task_set, task_weights, seed, weights=None):
     """Build a net with its initial weights.
 
@@ -170,6 +185,7 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
     params.update(e.net_params or {})
     with borrowed_generators(seed):
         net = MultiTaskNet(**params).initialize()
+    net.scaler = torch.amp.GradScaler("cuda") if e.amp else None
     if weights is not None:
         try:
             net.module_.load_state_dict(weights)
@@ -249,6 +265,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
         borrowed_generators(seed, borrow=foreign),
         seeded_dropout(net.module_, seed, net.device),
         threads_for(net, estimator.n_threads),
+        reused_buffers(),
     ):
         net.partial_fit((train_data, valid_data))
     net.rng = None
@@ -309,6 +326,8 @@ def _module_params(e):
     return {
         "cell": e.cell,
         "activation": e.activation,
+        "recurrence": e.recurrence,
+        "amp": e.amp,
         "hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
         "bidirectional": e.bidirectional,
         "dropout": e.dropout,

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from torch.utils.data import DataLoader
 
+from ..recurrence import reused_buffers
 from ..sequences import LengthBatches
 from ._batches import Batches
 from ._callbacks import Diverged, is_finite
@@ -18,8 +19,9 @@ from ._seeding import borrowed_generators
 from ._threads import threads_for
 from ._turns import turn
 
+# without gradients: what is fastest, however training cuts its batches, in memory that is bounded
 _INFERENCE_SAMPLES = 512
-_INFERENCE_STEPS = 1 << 16  # a batch of inference holds about as many steps, however long they are
+_INFERENCE_NUMBERS = 1 << 23  # inputs and states of one layer, however long the sequences are
 
 
 class MultiTaskNet(NeuralNet):
@@ -31,6 +33,7 @@ class MultiTaskNet(NeuralNet):
     """
 
     rng = None
+    scaler = None  # of the loss, for mixed precision
     takes_turns = False
 
     def get_split_datasets(self, X, y=None, **fit_params):
@@ -39,9 +42,9 @@ class MultiTaskNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         size = self.batch_size
         if not training and len(dataset):
-            size = max(
-                size, min(_INFERENCE_SAMPLES, _INFERENCE_STEPS // int(dataset.lengths.max()))
-            )
+            width = dataset.sequences.n_features + self.module_.recurrence.output_size
+            fitting = _INFERENCE_NUMBERS // (int(dataset.lengths.max()) * width)
+            size = min(max(fitting, 1), _INFERENCE_SAMPLES)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
         loader = self.iterator_train if training else self.iterator_valid
         sampler = LengthBatches(dataset.lengths, size, self.rng if training else None)
@@ -68,11 +71,22 @@ class MultiTaskNet(NeuralNet):
         y_pred = self.infer(inputs, **fit_params)
         losses = self._task_losses(y_pred, targets)
         loss = self.criterion_(losses)
-        loss.backward()
+        if self.scaler is None:
+            loss.backward()
+        else:
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer_)  # before anybody looks at the gradients
         step = self._record(losses, loss, y_pred, "train")
         if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
             raise Diverged
         return step
+
+    def _step_optimizer(self, step_fn):
+        if self.scaler is None:
+            return super()._step_optimizer(step_fn)
+        step_fn()
+        self.scaler.step(self.optimizer_)  # not if a gradient was too large for float16
+        self.scaler.update()
 
     def validation_step(self, batch, **fit_params):
         self._set_training(False)
@@ -183,7 +197,7 @@ def _collect(net, dataset, n_threads, compute, per_step):
     n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
     loader = net.get_iterator(dataset, training=False)
     foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
-    with threads_for(net, n_threads), borrowed_generators(0, borrow=foreign):
+    with threads_for(net, n_threads), reused_buffers(), borrowed_generators(0, borrow=foreign):
         for positions, batch in zip(loader.sampler, loader, strict=True):
             parts = [part.cpu().numpy() for part in compute(batch)]
             order = dataset.order(positions)

@@ -45,7 +45,7 @@ class Chunk:
 
     def split(self, rows):
         """Views of the steps: rows (end - start, ...) of the chunk to a tuple of (b_t, ...)."""
-        return rows.split(self.sizes)
+        return rows.split_with_sizes(self.sizes)
 
     def split_states(self, rows):
         """Views of the steps, and of all but the last those rows whose sequences go on.
@@ -57,9 +57,9 @@ class Chunk:
             One fewer: before a step, the states of the sequences that reach it.
         """
         if self.equal:
-            now = rows.split(self.sizes)
+            now = rows.split_with_sizes(self.sizes)
             return now, now[:-1]
-        return rows.split(self.sizes), rows.split(self._pairs)[:-1:2]
+        return rows.split_with_sizes(self.sizes), rows.split_with_sizes(self._pairs)[:-1:2]
 
     def ends(self, rows, out):
         """Copy the last row of each sequence that ends in the chunk into ``out`` (B, H)."""
@@ -67,7 +67,7 @@ class Chunk:
             out[: self.sizes[0]] = rows[-self.sizes[-1] :]
             return
         end = self.sizes[0]
-        for now, then in zip(rows.split(self.sizes), [*self.sizes[1:], 0], strict=True):
+        for now, then in zip(rows.split_with_sizes(self.sizes), [*self.sizes[1:], 0], strict=True):
             if then < end:
                 out[then:end] = now[then:]
                 end = then
