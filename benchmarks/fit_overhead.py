@@ -1,28 +1,30 @@
-"""A whole fit against a bare hand-written loop over the same module, in one run.
+"""A whole `fit` against a bare loop by hand over the same module.
 
     python benchmarks/fit_overhead.py [--quick]
 
-Both train the same `MultiTaskNetwork` from the same weights with fused Adam, clipping and the same
-loss; the bare loop draws its batches by one `index_select` from a tensor that is already scaled.
-The order alternates; printed are medians, their ratio, and the memory a fit takes beyond its data.
+Both train the same `MultiTaskNetwork` with fused Adam, clipping and the same loss, and with the
+same recurrence over reused buffers; the bare loop draws its batches by one `index_select` from a
+tensor that is already scaled, and does nothing else: no checks, no history. One thread.
+
+Memory: Python objects and numpy arrays that one epoch of fit holds at its peak, as `tracemalloc`
+sees them; without X itself, and without torch's tensors of one batch.
 """
 
-import argparse
-import statistics
-import time
 import tracemalloc
 
 import numpy as np
 import torch
+from _report import Row, alone, ratio
+from _timing import alternate, clocked
 from torch.nn import functional as F
 
 from sk_mtrnn import MultiTaskRNNClassifier
 from sk_mtrnn._network import MultiTaskNetwork, PackedInputs
-from sk_mtrnn.recurrence import PackedLayout
+from sk_mtrnn.recurrence import PackedLayout, reused_buffers
 
 
 def bare_loop(X, y, epochs, batch_size, hidden):
-    """Seconds of training by hand."""
+    """Train by hand."""
     n_samples, n_timesteps, n_features = X.shape
     torch.manual_seed(0)
     module = MultiTaskNetwork(
@@ -38,31 +40,32 @@ def bare_loop(X, y, epochs, batch_size, hidden):
         dtype=torch.float32,
     )
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01, fused=True)
-    start = time.perf_counter()
     steps = torch.from_numpy((X - X.mean((0, 1))) / X.std((0, 1))).float()
     labels = torch.from_numpy(y)
-    for _ in range(epochs):
-        order = torch.randperm(n_samples)
-        for batch in order.split(batch_size):
-            packed = steps[batch].transpose(0, 1).reshape(-1, n_features)
-            layout = PackedLayout(torch.full((n_timesteps,), len(batch)))
-            optimizer.zero_grad()
-            outputs = module(PackedInputs(packed, layout))
-            loss = sum(F.cross_entropy(o, labels[batch, k]) for k, o in enumerate(outputs))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-            optimizer.step()
-    return time.perf_counter() - start
+    with reused_buffers():
+        for _ in range(epochs):
+            order = torch.randperm(n_samples)
+            for batch in order.split(batch_size):
+                packed = steps[batch].transpose(0, 1).reshape(-1, n_features)
+                layout = PackedLayout(torch.full((n_timesteps,), len(batch)))
+                optimizer.zero_grad()
+                outputs = module(PackedInputs(packed, layout))
+                loss = sum(F.cross_entropy(o, labels[batch, k]) for k, o in enumerate(outputs))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+                optimizer.step()
 
 
 def whole_fit(X, y, epochs, batch_size, hidden):
-    """Seconds of the estimator's fit."""
-    model = MultiTaskRNNClassifier(
-        hidden_layer_sizes=(hidden,), max_epochs=epochs, batch_size=batch_size, random_state=0
-    )
-    start = time.perf_counter()
-    model.fit(X, y)
-    return time.perf_counter() - start
+    """Train by the estimator."""
+    MultiTaskRNNClassifier(
+        hidden_layer_sizes=(hidden,),
+        max_epochs=epochs,
+        batch_size=batch_size,
+        n_threads=1,
+        device="cpu",
+        random_state=0,
+    ).fit(X, y)
 
 
 def peak_memory(X, y, batch_size, hidden):
@@ -74,39 +77,34 @@ def peak_memory(X, y, batch_size, hidden):
     return peak
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
-    quick = parser.parse_args().quick
-    torch.set_num_threads(1)
-    n_samples, n_timesteps, n_features, hidden, batch_size = 20_000, 50, 8, 32, 128
-    n_samples //= 10 if quick else 1
-    epochs, repeats = (2, 3) if quick else (2, 5)
+def rows(n_samples, batch_size, hidden, repeats):
+    """A row of time and one of memory."""
+    n_timesteps, n_features, epochs = 50, 8, 2
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, n_timesteps, n_features))
     y = np.column_stack([X[:, :, 0].sum(1) > 0, X[:, -1, 1] > 0]).astype(np.int64)
+    for way in (bare_loop, whole_fit):
+        way(X[:512], y[:512], 1, batch_size, hidden)  # warm up
     arguments = (X, y, epochs, batch_size, hidden)
-    bare_loop(X[:512], y[:512], 1, batch_size, hidden)  # warm up
-    times = {bare_loop: [], whole_fit: []}
-    for repeat in range(repeats):
-        for run in list(times)[:: 1 if repeat % 2 else -1]:
-            times[run].append(run(*arguments))
-    ratios = [ours / bare for ours, bare in zip(times[whole_fit], times[bare_loop], strict=True)]
-    print(
-        f"n={n_samples} T={n_timesteps} F={n_features} H={hidden} batch={batch_size} "
-        f"epochs={epochs}, torch {torch.__version__}, 1 thread, {repeats} alternating repeats"
-    )
-    print(f"bare loop  {statistics.median(times[bare_loop]):7.2f} s")
-    print(f"fit        {statistics.median(times[whole_fit]):7.2f} s")
-    print(f"ratio      {statistics.median(ratios):7.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})")
-    batch = batch_size * n_timesteps * n_features * X.itemsize
-    beyond = peak_memory(X, y, batch_size, hidden)
-    print(
-        f"memory     {beyond / 2**20:7.1f} MiB beyond X at the peak of fit (X "
-        f"{X.nbytes / 2**20:.1f} MiB, one batch {batch / 2**20:.2f} MiB; arrays and objects of "
-        "Python, as tracemalloc sees them, without torch's activations of one batch)"
-    )
+    ways = {
+        "fit": clocked(lambda: whole_fit(*arguments)),
+        "bare loop": clocked(lambda: bare_loop(*arguments)),
+    }
+    times = alternate(ways, repeats)
+    case = f"GRU B{batch_size} T{n_timesteps} F{n_features} H{hidden}, n {n_samples}"
+    goal = {"target": 1.06, "at_most": True, "line": "Whole fit / bare loop over the same module"}
+    yield ratio("fit_overhead", case, times, "fit", "bare loop", **goal)
+    beyond = peak_memory(X, y, batch_size, hidden) / X.nbytes
+    note = f"X has {X.nbytes / 2**20:.1f} MiB"
+    yield Row("fit_overhead", case, "memory of fit beyond X / X", np.array([beyond]), note=note)
+
+
+def run(quick):
+    """Yield a Row for every comparison."""
+    repeats = 3 if quick else 5
+    yield from rows(2000 if quick else 20_000, 128, 32, repeats)
+    yield from rows(500 if quick else 5000, 32, 32, repeats)
 
 
 if __name__ == "__main__":
-    main()
+    alone(run, __doc__)

@@ -1,23 +1,24 @@
-"""What nine more tasks cost: a whole fit of one task, of ten equal ones, and of ten mixed ones.
+"""What more tasks cost: one task, ten equal ones, ten mixed ones, and K models instead of one.
 
     python benchmarks/many_tasks.py [--quick]
 
-The mixed tasks are classifications of two and four classes and regressions by squared error and as
-a Gaussian, two of them labelled at every step and three for 70% of the samples. The order
-alternates; printed are medians for one batch, and the ratios to one task with their range.
-"""
+Times are those of a whole fit, for one batch. The mixed tasks are classifications of two and four
+classes and regressions by squared error and as a Gaussian, two of them labelled at every step and
+three for 70% of the samples.
 
-import argparse
-import statistics
-import time
+K separate models are K whole fits of one task each, against one fit of K tasks on the same samples;
+K = 1 shows how far two equal measurements lie apart. One thread.
+"""
 
 import numpy as np
 import pandas as pd
-import torch
+from _report import alone, ratio
+from _timing import alternate, clocked
 
 from sk_mtrnn import MultiTaskRNN, RegressionTask
 
 SHAPES = [(32, 32), (128, 64)]  # batch size, hidden units
+N_TIMESTEPS, N_FEATURES = 50, 8
 
 
 def make_labels(X, rng):
@@ -40,51 +41,66 @@ def make_labels(X, rng):
     }
 
 
-def seconds_a_batch(X, y, tasks, batch_size, hidden, epochs):
-    """Seconds of fit for each batch."""
-    model = MultiTaskRNN(
+def fit(X, y, tasks, batch_size, hidden, epochs):
+    MultiTaskRNN(
         tasks=tasks,
         hidden_layer_sizes=(hidden,),
         max_epochs=epochs,
         batch_size=batch_size,
         n_threads=1,
+        device="cpu",
         random_state=0,
-    )
-    start = time.perf_counter()
-    model.fit(X, y)
-    return (time.perf_counter() - start) / (epochs * -(-len(X) // batch_size))
+    ).fit(X, y)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a fifth of the batches")
-    quick = parser.parse_args().quick
-    torch.set_num_threads(1)
-    n_batches, n_timesteps, n_features = (20, 50, 8) if quick else (100, 50, 8)
-    epochs, repeats = (2, 5) if quick else (2, 9)
-    print(
-        f"T={n_timesteps} F={n_features}, {n_batches} batches, {epochs} epochs, torch "
-        f"{torch.__version__}, 1 thread, {repeats} alternating repeats"
-    )
-    for batch_size, hidden in SHAPES:
-        rng = np.random.default_rng(0)
-        X = rng.normal(size=(n_batches * batch_size, n_timesteps, n_features))
-        fits = make_labels(X, rng)
-        times = {name: [] for name in fits}
-        for y, tasks in fits.values():  # warm up
-            few = y[: 4 * batch_size]
-            seconds_a_batch(X[: 4 * batch_size], few, tasks, batch_size, hidden, 1)
-        for repeat in range(repeats):
-            for name in list(fits)[:: 1 if repeat % 2 else -1]:
-                times[name].append(seconds_a_batch(X, *fits[name], batch_size, hidden, epochs))
-        print(f"batch={batch_size} H={hidden}")
-        for name in fits:
-            ratios = [many / one for many, one in zip(times[name], times["one"], strict=True)]
-            print(
-                f"  {name:10}{1e3 * statistics.median(times[name]):8.2f} ms a batch   ratio "
-                f"{statistics.median(ratios):.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})"
-            )
+def case_name(batch_size, hidden):
+    return f"GRU B{batch_size} T{N_TIMESTEPS} F{N_FEATURES} H{hidden}"
+
+
+def head_rows(batch_size, hidden, n_batches, epochs, repeats):
+    """Ten tasks against one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_batches * batch_size, N_TIMESTEPS, N_FEATURES))
+    ways = {}
+    for name, (y, tasks) in make_labels(X, rng).items():
+        fit(X[: 4 * batch_size], y[: 4 * batch_size], tasks, batch_size, hidden, 1)  # warm up
+        ways[name] = clocked(lambda y=y, tasks=tasks: fit(X, y, tasks, batch_size, hidden, epochs))
+    times = alternate(ways, repeats)
+    times = {name: seconds / (n_batches * epochs) for name, seconds in times.items()}
+    for name, target in (("ten equal", 1.05), ("ten mixed", 1.25)):
+        goal = {"target": target, "at_most": True, "line": f"{name.capitalize()} tasks / one"}
+        yield ratio("many_tasks", case_name(batch_size, hidden), times, name, "one", **goal)
+
+
+def model_rows(batch_size, hidden, n_batches, repeats, ks):
+    """K models against one of K tasks."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_batches * batch_size, N_TIMESTEPS, N_FEATURES))
+    y = make_labels(X, rng)["ten equal"][0]
+    sizes = ("classification", batch_size, hidden, 1)
+
+    def separately(k):
+        for task in range(k):
+            fit(X, y[:, [task]], *sizes)
+
+    for k in ks:
+        ways = {
+            f"{k} models": clocked(lambda k=k: separately(k)),
+            f"one of {k}": clocked(lambda k=k: fit(X, y[:, :k], *sizes)),
+        }
+        times = alternate(ways, repeats)
+        line = f"{k} separate models / one of {k} tasks" if k > 1 else ""
+        case = case_name(batch_size, hidden)
+        yield ratio("many_tasks", case, times, f"{k} models", f"one of {k}", line=line)
+
+
+def run(quick):
+    """Yield a Row for every comparison."""
+    n_batches, repeats = (15, 3) if quick else (60, 7)
+    for batch_size, hidden in SHAPES[:1] if quick else SHAPES:
+        yield from head_rows(batch_size, hidden, n_batches, 2, repeats)
+    yield from model_rows(32, 32, n_batches, repeats, ks=(1, 3) if quick else (1, 3, 10))
 
 
 if __name__ == "__main__":
-    main()
+    alone(run, __doc__)

@@ -8,21 +8,25 @@ three tasks, in labels and units; by hand that is scaling, `nn.GRU`, three `nn.L
 or a factor in Python, without any check of the input. `predict` reads a sequence of one step, so it
 carries no state.
 
-The order alternates; printed are medians of CPU time (which other processes disturb less; all run
-in one thread), and how many times as long as the first row of its group each takes.
+Times are CPU time of one step, which other processes disturb less; one thread.
 """
 
-import argparse
-import statistics
 import time
 
 import numpy as np
 import torch
+from _report import alone, ratio
+from _timing import alternate
 from torch import nn
 
 from sk_mtrnn import MultiTaskRNN, MultiTaskRNNClassifier, MultiTaskRNNRegressor
 
-N_FEATURES, N_TASKS = 8, 3
+N_FEATURES, N_TASKS, TARGET = 8, 3, 4.0
+KINDS = {
+    MultiTaskRNNRegressor: "regressor",
+    MultiTaskRNNClassifier: "classifier",
+    MultiTaskRNN: "mixed",
+}
 clock = time.process_time
 
 
@@ -102,41 +106,31 @@ def whole_predict(model, steps):
     return (clock() - start) * len(steps) / len(few)
 
 
-RECURRENCES = {"ours": numpy_recurrence, "nn.GRU": gru_module, "nn.GRUCell": gru_cell}
+RECURRENCES = {"numpy": numpy_recurrence, "nn.GRU": gru_module, "nn.GRUCell": gru_cell}
 WHOLE = {"stream.step": whole_stream, "by hand": whole_by_hand, "predict": whole_predict}
 
 
-def compare(title, ways, model, steps, repeats):
-    """Print µs a step of each way."""
-    times = {name: [] for name in ways}
-    for run in ways.values():
-        run(model, steps[:50])  # warm up
-    for repeat in range(repeats):
-        for name in list(ways)[:: 1 if repeat % 2 else -1]:
-            times[name].append(ways[name](model, steps) / len(steps) * 1e6)
-    print(title)
-    first = next(iter(times.values()))
-    for name, found in times.items():
-        ratios = [one / ours for one, ours in zip(found, first, strict=True)]
-        print(
-            f"  {name:12} {statistics.median(found):7.1f} µs   ratio "
-            f"{statistics.median(ratios):6.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})"
-        )
+def rows(case, ways, model, steps, repeats, goals):
+    """Rows of every way against the first; goals by name."""
+    for way in ways.values():
+        way(model, steps[:50])  # warm up
+    runs = {name: (lambda way=way: way(model, steps) / len(steps)) for name, way in ways.items()}
+    times = alternate(runs, repeats)
+    ours, *others = ways
+    for other in others:
+        yield ratio("stream", case, times, other, ours, **goals.get(other, {}))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer repeats, one width")
-    quick = parser.parse_args().quick
-    torch.set_num_threads(1)
-    repeats, widths = (3, (32,)) if quick else (11, (32, 64, 128))
-    print(
-        f"GRU, F={N_FEATURES}, {N_TASKS} tasks, float32, torch {torch.__version__}, numpy "
-        f"{np.__version__}, 1 thread, {repeats} alternating repeats of 1000 steps"
-    )
+def run(quick):
+    """Yield a Row for every comparison."""
+    repeats, widths = (3, (32,)) if quick else (9, (32, 64, 128))
+    states = {"target": TARGET, "line": "stream(), recurrence alone: nn.GRU step by step / ours"}
+    whole = {"target": TARGET, "line": "stream(), whole step: nn.GRU and heads by hand / ours"}
     for hidden in widths:
         model, steps = fit(MultiTaskRNNRegressor, hidden, "last")
-        compare(f"H={hidden}: recurrence", RECURRENCES, model, steps, repeats)
+        yield from rows(
+            f"GRU H{hidden} recurrence", RECURRENCES, model, steps, repeats, {"nn.GRU": states}
+        )
         for estimator, pooling in (
             (MultiTaskRNNRegressor, "last"),
             (MultiTaskRNNClassifier, "last"),
@@ -144,9 +138,10 @@ def main():
             (MultiTaskRNN, "attention"),
         ):
             model, steps = fit(estimator, hidden, pooling)
-            title = f"H={hidden}: whole step, {estimator.__name__}, pooling={pooling!r}"
-            compare(title, WHOLE, model, steps, repeats)
+            case = f"GRU H{hidden} {KINDS[estimator]}, {pooling}"
+            goals = {"by hand": whole} if pooling == "last" else {}  # by hand does not attend
+            yield from rows(case, WHOLE, model, steps, repeats, goals)
 
 
 if __name__ == "__main__":
-    main()
+    alone(run, __doc__)
