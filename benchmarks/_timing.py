@@ -4,6 +4,7 @@ import math
 import os
 import platform
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -101,13 +102,10 @@ def machine():
     return (
         f"{cpu_name()}, {cores} of {os.cpu_count()} cores{load}{gpu}; Python "
         f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
-        f"{'numba installed' if has_numba() else 'no numba'}; torch threads "
-        f"{torch.get_num_threads()}"
+        f"{'numba' if has_numba() else 'no numba'}; torch threads {torch.get_num_threads()}"
     )
 
 
 def has_numba():
-    """Whether compiled loops are to be had; asked without importing it."""
-    from importlib.util import find_spec
-
-    return find_spec("numba") is not None
+    """Whether numba is installed and not switched off; asked without importing it."""
+    return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"

@@ -50,13 +50,14 @@ RAGGED = BY_T[50] + BY_T[200]
 def target_of(cell, size, ragged, fast=False):
     """What issue 3 asks of the ratio (None: nothing), and the line of the README's table."""
     batch, n_timesteps, _, hidden = size
+    ours = "with [fast]" if fast else "ours"
     if ragged:
         target = {50: 2.0, 200: 4.0}.get(n_timesteps)
-        return target, f"{cell} training, ragged, T {n_timesteps}: torch packed / ours"
+        return target, f"{cell} training, ragged, T {n_timesteps}: torch packed / {ours}"
     if cell == "LSTM":
         if size == (128, 200, 16, 128):
-            return 1.2, "LSTM training, B 128, H 128, T 200: nn.LSTM / ours"
-        return 0.97, "LSTM training, other sizes: nn.LSTM / ours"
+            return 1.2, f"LSTM training, B 128, H 128, T 200: nn.LSTM / {ours}"
+        return 0.97, f"LSTM training, other sizes: nn.LSTM / {ours}"
     targets = {"GRU": (3.5, 1.6, 1.0) if fast else (2.0, 1.3, 1.0), "RNN": (1.8, None, 1.1)}[cell]
     if (batch, hidden) == (32, 32) and n_timesteps >= 50:
         target, sizes = targets[0], "B 32, H 32"
@@ -66,7 +67,6 @@ def target_of(cell, size, ragged, fast=False):
         target, sizes = targets[2], "H ≥ 128"
     else:
         return None, ""
-    ours = "with [fast]" if fast else "ours"
     return target, f"{cell} training, {sizes}: nn.{cell} / {ours}"
 
 

@@ -1,6 +1,6 @@
 """All benchmarks, side by side in one run.
 
-    python benchmarks/run.py [--quick] [--only NAME ...] [--out DIR] [--markdown] [--device cpu]
+    python benchmarks/run.py [--quick] [--only NAME ...] [--out DIR] [--markdown] [--no-numba]
 
 Prints a line for every comparison: the median of the ratios of alternating runs, their quartiles
 (the range where there are fewer than five repeats), the target of issue 3 where it has one and
@@ -10,6 +10,9 @@ over the time of b. What a baseline is stands in the docstring of its script, wh
 Writes ``results.csv`` and, where matplotlib is installed, ``results.svg`` to DIR. ``--markdown``
 also prints the README's table. What needs TensorFlow or a GPU says so and is left out without.
 
+Where numba is installed, the defaults of the package may run compiled loops (the extra [fast]);
+``--no-numba`` measures what they do without it.
+
 The whole takes about a quarter of an hour, on a machine that does nothing else. ``--quick`` takes a
 minute, with sizes so small that its numbers show only that everything runs. The exit status is 0
 unless something raised; missed targets do not count.
@@ -17,6 +20,7 @@ unless something raised; missed targets do not count.
 
 import argparse
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -75,7 +79,10 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--markdown", action="store_true", help="print the README's table")
     parser.add_argument("--device", default="cuda", help="of gpu; cpu only exercises its code")
+    parser.add_argument("--no-numba", action="store_true", help="as if it were not installed")
     args = parser.parse_args()
+    if args.no_numba:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"  # before anything imports it
     torch.set_num_threads(1)
     about, start = machine(), time.perf_counter()
     print(about)

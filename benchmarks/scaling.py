@@ -65,7 +65,7 @@ def run(quick):
     ts = (20, 40, 80) if quick else (50, 100, 200, 400)
     hs = (16, 32, 64) if quick else (16, 32, 64, 128, 256)
     ks = (1, 4, 16)
-    seconds, repeats = (0.5, (1, 3)) if quick else (6.0, (3, 15))
+    seconds, repeats = (0.5, (2, 3)) if quick else (6.0, (5, 15))
     X, y = make_data(max(ns), 20 if quick else 50, 8, max(ks))
     goal = {"target": 1.05, "at_most": True}
 
