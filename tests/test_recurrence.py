@@ -260,27 +260,46 @@ def test_state_dicts_go_both_ways(cell):
         assert torch.equal(a, b)
 
 
-def test_the_dispatcher_follows_its_rule():
-    def way(cell, lengths, size, dtype=torch.float32, grad=True, recurrence="auto"):
-        module, _ = build(cell, False, dtype, (2, size), recurrence)
-        layout = layout_of(lengths)
-        with torch.set_grad_enabled(grad):
-            return dispatch.choose(module, torch.empty(sum(lengths), 2, dtype=dtype), layout)[0]
+def way(cell, lengths, size, dtype=torch.float32, grad=True, recurrence="auto"):
+    module, _ = build(cell, False, dtype, (2, size), recurrence)
+    steps = torch.empty(sum(lengths), 2, dtype=dtype)
+    with torch.set_grad_enabled(grad):
+        return dispatch.choose(module, steps, layout_of(lengths))
 
+
+SMALL, LARGE, RAGGED = [50] * 32, [50] * 128, [50, 40, 2]
+
+
+def test_the_dispatcher_follows_its_rule(monkeypatch):
+    monkeypatch.setattr(dispatch, "compiled_loops", lambda cell: None)
     for cell in ("rnn", "relu", "gru"):
-        assert way(cell, [50] * 4, 8) == way(cell, [9, 3], 8, grad=False) == "packed"
-    small, large, ragged = [50] * 32, [50] * 128, [50, 40, 2]
-    assert way("lstm", small, 32) == "torch"
-    assert way("lstm", large, 128) == "packed"
-    assert way("lstm", large, 128, grad=False) == "torch"
-    assert way("lstm", ragged, 32) == "packed"
-    assert way("lstm", ragged, 32, grad=False) == "torch"
-    assert way("lstm", small, 32, torch.float64) == "packed"  # oneDNN has no float64
+        assert way(cell, SMALL, 8) == way(cell, [9, 3], 8, grad=False) == ("packed", None)
+    assert way("lstm", SMALL, 32) == ("torch", None)
+    assert way("lstm", LARGE, 128) == ("packed", None)
+    assert way("lstm", LARGE, 128, grad=False) == ("torch", None)
+    assert way("lstm", RAGGED, 32) == ("packed", None)
+    assert way("lstm", RAGGED, 32, grad=False) == ("torch", None)
+    assert way("lstm", SMALL, 32, torch.float64) == ("packed", None)  # oneDNN has no float64
     for cell in CELLS:
         for recurrence in ("packed", "torch"):
-            assert way(cell, small, 32, recurrence=recurrence) == recurrence
+            assert way(cell, SMALL, 32, recurrence=recurrence) == (recurrence, None)
         elsewhere = build(cell, recurrence="auto")[0].to("meta")
         assert dispatch.choose(elsewhere, torch.empty(4, 3, device="meta"), None)[0] == "torch"
+
+
+def test_compiled_loops_serve_where_they_are_faster(monkeypatch):
+    monkeypatch.setattr(dispatch, "compiled_loops", lambda cell: f"loops of {cell}")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    for cell, name in (("rnn", "rnn"), ("relu", "rnn"), ("gru", "gru"), ("lstm", "lstm")):
+        loops = ("packed", f"loops of {name}")
+        for grad in (True, False):
+            assert way(cell, RAGGED, 32, grad=grad) == way(cell, LARGE, 64, grad=grad) == loops
+            assert way(cell, RAGGED, 32, torch.float64, grad) == ("packed", None)
+        assert way(cell, RAGGED, 300) == ("packed", None)
+        assert way(cell, RAGGED, 32, recurrence="packed") == ("packed", None)
+    assert way("lstm", [50] * 8, 32) == way("lstm", LARGE, 128, grad=False) == ("torch", None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert way("gru", SMALL, 32) == ("packed", None)
 
 
 def test_double_backward_is_refused_not_wrong():

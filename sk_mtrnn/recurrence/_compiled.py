@@ -38,7 +38,8 @@ def compiled_loops(cell):
     Returns
     -------
     Loops or None
-        None where numba is not installed, does not work or is switched off.
+        None where numba is not installed, does not work or is switched off, and on processors
+        whose registers hold fewer than eight numbers: there the loops of torch are faster.
     """
     with _lock:
         return _compiled_loops(cell)
@@ -52,6 +53,10 @@ def _compiled_loops(cell):
         import numba
 
         if numba.config.DISABLE_JIT:
+            return None
+        from . import _kernels
+
+        if _kernels.WIDTH < 8:
             return None
         forward, backward = _compile(cell)
     except Exception as error:  # whatever a broken installation raises
