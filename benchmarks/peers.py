@@ -7,7 +7,7 @@ learning rate, no clipping, the same float64 arrays given to all three, who scal
 themselves. All on one thread; Keras in a process of its own (`_keras`), the turns alternate all the
 same. By hand is `_by_hand`: nn.GRU or nn.LSTM, batches cut by an index, fused Adam.
 
-n is 4000, not the 10,000 of issue 3, to bound the time. Keras traces its model in
+n is 4000, not 10,000, to bound the time. Keras traces its model in
 the first epoch, which is a larger part of a shorter fit. So "epoch" compares the last epoch of
 Keras with a fifth of our whole fit: the ratio of fits of more samples lies between the two.
 

@@ -48,7 +48,7 @@ RAGGED = BY_T[50] + BY_T[200]
 
 
 def target_of(cell, size, ragged, fast=False):
-    """What issue 3 asks of the ratio (None: nothing), and the line of the README's table."""
+    """The target of a ratio (None: there is none), and the line of the README's table."""
     batch, n_timesteps, _, hidden = size
     ours = "with [fast]" if fast else "ours"
     if ragged:

@@ -3,8 +3,8 @@
     python benchmarks/run.py [--quick] [--only NAME ...] [--out DIR] [--markdown] [--no-numba]
 
 Prints a line for every comparison: the median of the ratios of alternating runs, their quartiles
-(the range where there are fewer than five repeats), the target of issue 3 where it has one and
-whether the median meets it, and the times the ratio is made of. A ratio "a / b" is the time of a
+(the range where there are fewer than five repeats), the target where there is one, and
+whether it is met, and the times the ratio is made of. A ratio "a / b" is the time of a
 over the time of b. What a baseline is stands in the docstring of its script, which also runs alone.
 
 Writes ``results.csv`` and, where matplotlib is installed, ``results.svg`` to DIR. ``--markdown``
