@@ -78,7 +78,10 @@ class _Packed:
         output, final = super().forward(layout.as_cell_input(steps), state)
         output = output.data if isinstance(output, PackedSequence) else output
         final = final if isinstance(self, nn.LSTM) else (final,)
-        final = tuple(torch.cat(part.unbind(0), dim=1) for part in final)
+        if self.bidirectional:
+            final = tuple(torch.cat(part.unbind(0), dim=1) for part in final)
+        else:
+            final = tuple(part[0] for part in final)
         return output.reshape(len(steps), self.output_size), final
 
     def _apart(self, state):
