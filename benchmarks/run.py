@@ -40,6 +40,7 @@ TOPICS = (
     "many_tasks",
     "scaling",
     "peers",
+    "parallel_search",
     "gpu",
 )
 

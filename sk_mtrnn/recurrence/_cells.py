@@ -136,9 +136,7 @@ class GivenCell(nn.Module):
         super().__init__()
         self.hidden_size = hidden_size
         self.forward_cell = self._checked(make(input_size, hidden_size))
-        self.backward_cell = (
-            self._checked(make(input_size, hidden_size)) if bidirectional else None
-        )
+        self.backward_cell = self._checked(make(input_size, hidden_size)) if bidirectional else None
 
     @staticmethod
     def _checked(module):

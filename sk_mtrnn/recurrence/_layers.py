@@ -87,9 +87,7 @@ class RecurrentStack(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList()
         for hidden_size in hidden_layer_sizes:
-            layer = make_layer(
-                cell, input_size, hidden_size, bidirectional, activation, recurrence
-            )
+            layer = make_layer(cell, input_size, hidden_size, bidirectional, activation, recurrence)
             self.layers.append(layer)
             input_size = layer.output_size
         self.output_size = input_size
