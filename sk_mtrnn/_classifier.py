@@ -35,8 +35,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     activation : {"tanh", "relu"}, default="tanh"
         Nonlinearity of the cell "rnn".
     recurrence : {"auto", "packed", "torch"}, default="auto"
-        What computes the recurrence: our kernels over packed sequences, `torch.nn`, or whichever of
-        them is faster for a batch by a measured rule (see `sk_mtrnn.recurrence`). They agree but for
+        What computes the recurrence: our kernels over packed sequences, `torch.nn`, or whichever is
+        faster for a batch by a measured rule (see `sk_mtrnn.recurrence`). They agree but for
         rounding. A callable ``cell`` computes itself.
     bidirectional : bool, default=False
         Whether every layer also reads the sequence backwards; its width doubles.

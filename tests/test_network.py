@@ -176,9 +176,8 @@ def test_seeded_dropout_keeps_the_mean_and_its_own_randomness():
 
 def test_heads_of_equal_shape_start_equal_whatever_stands_beside_them():
     first, second = network(n_outputs=(3, 1, 3)), network(n_outputs=(1, 3, 3))
-    weights = [
-        head.weight for head in (first.heads[0], first.heads[2], second.heads[1], second.heads[2])
-    ]
+    chosen = first.heads[0], first.heads[2], second.heads[1], second.heads[2]
+    weights = [head.weight for head in chosen]
     for other in weights[1:]:
         assert torch.equal(weights[0], other)
 

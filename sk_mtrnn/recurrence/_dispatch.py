@@ -1,9 +1,9 @@
 """What computes a recurrence: our kernels or `torch.nn`, by a rule that was measured.
 
-Elsewhere than on the CPU it is always `torch.nn` (cuDNN). On the CPU it is the packed kernels, their
-steps run by compiled loops where numba is installed, with two exceptions: oneDNN computes the LSTM
-of `torch.nn` in float32 where lengths are equal, and ragged batches of small steps in prediction
-cost `torch.nn` fewer calls.
+Elsewhere than on the CPU it is always `torch.nn` (cuDNN). On the CPU it is the packed kernels,
+their steps run by compiled loops where numba is installed, with two exceptions: oneDNN computes the
+LSTM of `torch.nn` in float32 where lengths are equal, and ragged batches of small steps in
+prediction cost `torch.nn` fewer calls.
 
 Measured with torch 2.13 and numba 0.68 on a core of an AMD EPYC (Zen 4, AVX-512), one thread,
 minima of alternating runs. B sequences, H units, S steps in all; ratios are times of `torch.nn`
