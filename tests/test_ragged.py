@@ -214,3 +214,13 @@ def test_features_of_other_names_are_not_joined():
     with pytest.raises(ValueError, match="same feature names"):
         Ragged.concatenate(parts)
     assert list(Ragged.concatenate(parts[:2]).feature_names) == ["p", "q"]
+
+
+def test_panels_with_a_column_name_twice_are_read_by_position():
+    index = pd.MultiIndex.from_product([[0], [0, 1]])
+    frame = pd.DataFrame({"a": pd.array([1, 2], dtype="Int64"), "b": [0.5, 1.5]}, index=index)
+    frame.columns = ["a", "a"]
+    assert Ragged.from_panel(frame)[0].tolist() == [[1.0, 0.5], [2.0, 1.5]]
+    frame = frame.astype(str)
+    with pytest.raises(ValueError, match="X must be numeric, found .* in column 'a'"):
+        Ragged.from_panel(frame.replace("0.5", "x"))

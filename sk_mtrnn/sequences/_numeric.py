@@ -27,12 +27,12 @@ def numeric_columns(frame):
         return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
     except (TypeError, ValueError):  # nullable or other extension types, or no numbers
         columns = []
-        for name in frame:
+        for name, column in frame.items():  # names may stand twice
             try:
-                columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+                columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
             except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"X must be numeric, found {frame[name].dtype} in column {name!r}: {error}"
+                    f"X must be numeric, found {column.dtype} in column {name!r}: {error}"
                 ) from error
         return np.column_stack(columns)
 
