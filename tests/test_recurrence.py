@@ -297,7 +297,7 @@ def test_compiled_loops_serve_where_they_are_faster(monkeypatch):
             assert way(cell, RAGGED, 32, torch.float64, grad) == ("packed", None)
         assert way(cell, RAGGED, 300) == ("packed", None)
         assert way(cell, RAGGED, 32, recurrence="packed") == ("packed", None)
-    assert way("lstm", [50] * 8, 32) == way("lstm", LARGE, 128, grad=False) == ("torch", None)
+    assert way("lstm", [50] * 8, 64) == way("lstm", LARGE, 128, grad=False) == ("torch", None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     assert way("gru", SMALL, 32) == ("packed", None)
 

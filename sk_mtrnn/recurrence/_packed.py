@@ -140,9 +140,10 @@ class PackedLayout:
     def __init__(self, batch_sizes, device="cpu"):
         self.batch_sizes = batch_sizes
         self.device = torch.device(device)
-        self.n_timesteps = len(batch_sizes)
-        self.n_sequences = int(batch_sizes[0])
-        self.equal_length = int(batch_sizes[-1]) == self.n_sequences
+        self._sizes = batch_sizes.tolist()
+        self.n_timesteps = len(self._sizes)
+        self.n_sequences = self._sizes[0]
+        self.equal_length = self._sizes[-1] == self.n_sequences
         self._chunks = {}
 
     def __len__(self):
@@ -197,7 +198,7 @@ class PackedLayout:
         list of Chunk
         """
         if n_rows not in self._chunks:
-            sizes = self.batch_sizes.tolist()
+            sizes = self._sizes
             chunks, first, row = [], 0, 0
             while first < len(sizes):
                 stop, end = first + 1, row + sizes[first]
