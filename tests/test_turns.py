@@ -1,5 +1,6 @@
 """Fits of small networks in threads of one process run their epochs in turns."""
 
+import contextlib
 import multiprocessing
 import signal
 import threading
@@ -10,10 +11,15 @@ import pytest
 from skorch.callbacks import Callback
 
 from sk_mtrnn import MultiTaskRNNRegressor
-from sk_mtrnn._training import _turns
+from sk_mtrnn._training import _threads, _turns
 from sk_mtrnn._training._net import MultiTaskNet
 
-SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
+SMALL = {
+    "hidden_layer_sizes": (8,),
+    "recurrence": "packed",  # by calls of torch, also where numba is installed
+    "max_epochs": 2,
+    "random_state": 0,
+}
 
 
 @pytest.fixture
@@ -61,6 +67,7 @@ def test_epochs_of_small_networks_are_never_at_once(ragged, pool, monkeypatch):
     ids=str,
 )
 def test_epochs_of_longer_calls_may_be(params, ragged, pool, monkeypatch):
+    monkeypatch.setattr(_threads, "cpu_count", lambda: 8)
     met = meet(monkeypatch, 20)
     list(pool.map(lambda _: fit(ragged, max_epochs=1, **params), range(2)))
     assert met
@@ -69,7 +76,7 @@ def test_epochs_of_longer_calls_may_be(params, ragged, pool, monkeypatch):
 def test_the_lstm_of_torch_needs_no_turn(pool, monkeypatch):
     X = np.random.default_rng(0).normal(size=(40, 5, 2))
     met = meet(monkeypatch, 20)
-    list(pool.map(lambda _: fit(X, cell="lstm", max_epochs=1), range(2)))
+    list(pool.map(lambda _: fit(X, cell="lstm", recurrence="auto", max_epochs=1), range(2)))
     assert met
 
 
@@ -94,6 +101,35 @@ def test_who_waits_comes_next(pool):
         order.append("first again")
     waiting.result(timeout=60)
     assert order == ["second", "first again"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, [0, "other", 1, 2]), (60, [0, 1, 2, "other"])]
+)
+def test_a_turn_lasts_for_some_epochs(seconds, expected, pool, monkeypatch):
+    monkeypatch.setattr(_turns, "_SECONDS", seconds)
+    order = []
+
+    def other():
+        with _turns.turn():
+            order.append("other")
+
+    with contextlib.closing(_turns.epochs_in_turns(3)) as epochs:
+        for epoch in epochs:
+            if epoch == 0:
+                waiting = pool.submit(other)
+                while not _turns._next.locked():
+                    pass
+            order.append(epoch)
+    waiting.result(timeout=60)
+    assert order == expected
+
+
+def test_a_fit_that_stops_early_ends_its_turn(ragged):
+    model = MultiTaskRNNRegressor(**SMALL, early_stopping=True, n_iter_no_change=1, tol=100.0)
+    model.set_params(max_epochs=20).fit(ragged, [x.mean() for x in ragged])
+    assert model.n_iter_ < 20
+    assert not _turns._turn.locked()
 
 
 def test_a_fit_that_fails_or_is_interrupted_ends_its_turn(ragged, monkeypatch):

@@ -260,13 +260,13 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.initialize_callbacks()
     net.rng = np.random.default_rng(seed)
     foreign = _runs_foreign_code(estimator)  # takes turns anyway, as it borrows the generators
-    net.takes_turns = not foreign and takes_turns(net, estimator.n_threads, train_data)
     with (
         borrowed_generators(seed, borrow=foreign),
         seeded_dropout(net.module_, seed, net.device),
         threads_for(net, estimator.n_threads),
         reused_buffers(),
     ):
+        net.takes_turns = not foreign and takes_turns(net, train_data)
         net.partial_fit((train_data, valid_data))
     net.rng = None
     completed = [row for row in net.history.to_list()[before:] if "task_losses" in row]

@@ -17,7 +17,7 @@ from ._callbacks import Diverged, is_finite
 from ._known import known_batches
 from ._seeding import borrowed_generators
 from ._threads import threads_for
-from ._turns import turn
+from ._turns import epochs_in_turns
 
 # without gradients: what is fastest, however training cuts its batches, in memory that is bounded
 _INFERENCE_SAMPLES = 512
@@ -28,8 +28,8 @@ class MultiTaskNet(NeuralNet):
     """`skorch.NeuralNet` over `SequenceData`.
 
     `fit_loop` takes the pair (training data, validation data or None) as X. ``rng`` shuffles, and
-    ``takes_turns`` says whether an epoch waits for its `turn`; the training room sets both before
-    each fit.
+    ``takes_turns`` says whether epochs wait for their turn; the training room sets both before each
+    fit.
     """
 
     rng = None
@@ -114,11 +114,12 @@ class MultiTaskNet(NeuralNet):
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         dataset, _ = X
         try:
-            for _ in range(self.max_epochs if epochs is None else epochs):
-                with turn() if self.takes_turns else contextlib.nullcontext():
+            n_epochs = self.max_epochs if epochs is None else epochs
+            with contextlib.closing(epochs_in_turns(n_epochs, self.takes_turns)) as turns:
+                for _ in turns:
                     super().fit_loop(X, y, epochs=1, **fit_params)
-                if any(getattr(callback, "stop_", False) for _, callback in self.callbacks_):
-                    break
+                    if any(getattr(callback, "stop_", False) for _, callback in self.callbacks_):
+                        break
             longest = np.argsort(-dataset.lengths, kind="stable")[: self.batch_size]
             if not is_finite(self, [dataset[longest]]):  # the likeliest to overflow
                 raise Diverged

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from ..recurrence._dispatch import choose
 
 _SMALL = 2048  # sequences of a batch times units up to which two at once are slower than in turns
+_SECONDS = 1.0  # a turn lasts at least, if epochs are left: a change every 50 ms cost 6 %
 
 
 def _start_anew():
@@ -42,25 +44,48 @@ def turn():
         held.release()
 
 
-def takes_turns(net, n_threads, data):
+def epochs_in_turns(n_epochs, wanted=True):
+    """Count epochs, and hold a turn meanwhile, which is ended now and then for others.
+
+    Parameters
+    ----------
+    n_epochs : int
+    wanted : bool, default=True
+        False: only count.
+
+    Yields
+    ------
+    int
+        The next epoch. Close the generator to end the last turn.
+    """
+    epoch = 0
+    while epoch < n_epochs:
+        with turn() if wanted else contextlib.nullcontext():
+            end, over = time.monotonic() + _SECONDS, False
+            while not over:
+                yield epoch
+                epoch += 1
+                over = epoch == n_epochs or time.monotonic() >= end
+
+
+def takes_turns(net, data):
     """Whether the epochs of a fit are so many small calls that they are better run in turns.
 
     Parameters
     ----------
     net : MultiTaskNet
-        Of cells known here.
-    n_threads : int or "auto"
+        Of cells known here, about to be run with torch's present number of threads.
     data : SequenceData
 
     Returns
     -------
     bool
     """
-    if torch.device(net.device).type != "cpu" or n_threads not in ("auto", 1):
+    if torch.device(net.device).type != "cpu" or torch.get_num_threads() > 1:
         return False
     inputs, _ = data[np.arange(min(net.batch_size, len(data)))]  # batches are alike
     layers = net.module_.recurrence.layers
     if max(layer.hidden_size for layer in layers) * len(inputs) > _SMALL:
         return False
-    # torch.nn makes fewer and longer calls, and so do compiled loops
+    # torch.nn makes fewer and longer calls, and so do compiled loops, without Python's lock
     return any(choose(layer, inputs.steps, inputs.layout) == ("packed", None) for layer in layers)
