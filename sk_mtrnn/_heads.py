@@ -131,6 +131,12 @@ class Outputs(tuple):
         outputs.groups = groups
         return outputs
 
+    def detach(self):
+        """The same numbers without a graph."""
+        outputs = Outputs(output.detach() for output in self)
+        outputs.groups = {group: tensor.detach() for group, tensor in self.groups.items()}
+        return outputs
+
     def stacked(self, tasks):
         """Outputs of G tasks that have C each, a copy only if it must be.
 

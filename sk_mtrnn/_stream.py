@@ -287,11 +287,9 @@ class StreamingPredictor:
 
 def head_weights(network):
     """All heads side by side: weight (D, ΣC_k), bias (ΣC_k,), and the columns of every task."""
-    weight = np.concatenate([head.weight.detach().cpu().numpy() for head in network.heads])
-    bias = np.concatenate([head.bias.detach().cpu().numpy() for head in network.heads])
-    ends = np.cumsum([len(head.bias) for head in network.heads]).tolist()
-    columns = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-    return weight.T.copy(), bias, columns
+    heads = network.heads
+    weight, bias = heads.weight.detach().cpu().numpy(), heads.bias.detach().cpu().numpy()
+    return weight.T.copy(), bias.copy(), heads.rows
 
 
 def running_pooling(network):

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -175,12 +176,24 @@ def test_float64_is_left_to_the_torch_loops(cell):
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_while_another_thread_compiles_does_not_wait_for_it(fresh):
+    with _compiled._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends it if it waits
+            _compiled.compiled_loops("gru")
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 @pytest.fixture
 def fresh():
     """As if no loops had been asked for yet, before and after."""
-    _compiled._compiled_loops.cache_clear()
+    _compiled._known.clear()
     yield
-    _compiled._compiled_loops.cache_clear()
+    _compiled._known.clear()
 
 
 @pytest.mark.usefixtures("fresh")

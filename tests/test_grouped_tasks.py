@@ -11,7 +11,6 @@ from sk_mtrnn._heads import Heads, Outputs
 from sk_mtrnn._loss import MultiTaskLoss
 from sk_mtrnn._training import SequenceData
 from sk_mtrnn.sequences import check_sample_weight, read_labels
-from sk_mtrnn.tasks import Task
 
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0, "dtype": "float64"}
 TASKS = {
@@ -27,10 +26,11 @@ TASKS = {
 }
 
 
-class Pinball(RegressionTask):
-    """A task that does not say which others have its loss."""
+class Seven(RegressionTask):
+    """A task with a loss of its own."""
 
-    loss_key = Task.loss_key
+    def losses(self, outputs, values):
+        return outputs.squeeze(-1) * 0 + 7.0
 
 
 def labelled(ragged, per_step, missing, seed=0):
@@ -114,10 +114,14 @@ def test_only_tasks_of_one_loss_are_computed_together(ragged):
 
 
 def test_a_task_of_ones_own_is_computed_alone(ragged):
-    y = pd.DataFrame({name: [x.mean() for x in ragged] for name in "ab"})
-    model = MultiTaskRNN(tasks={"a": Pinball(), "b": Pinball()}, **SMALL).fit(ragged, y)
-    _, _, targets = batch_of(model, ragged, y, None)
-    assert [target.tasks for target in targets] == [(0,), (1,)]
+    y = pd.DataFrame({name: [x.mean() for x in ragged] for name in "abc"})
+    for order in ("abc", "cba"):
+        kinds = dict(zip(order, (RegressionTask(), Seven(), Seven()), strict=True))
+        model = MultiTaskRNN(tasks=kinds, **SMALL).fit(ragged, y)
+        _, _, targets = batch_of(model, ragged, y, None)
+        assert [target.tasks for target in targets] == [(0,), (1,), (2,)]
+        sevens = [isinstance(kinds[name], Seven) for name in "abc"]
+        assert ((model.loss_curve_ == 7.0) == sevens).all()
 
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf])

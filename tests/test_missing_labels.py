@@ -84,6 +84,23 @@ def test_score_counts_steps_and_weights(ragged, mixed_labels):
     )
 
 
+@pytest.mark.parametrize("row", [0, 3])
+@pytest.mark.parametrize("loss", ["squared_error", "gaussian", "poisson"])
+def test_a_label_that_does_not_weigh_may_be_any_number(ragged, row, loss):
+    """0 times its loss would be 0 times infinity."""
+    y = np.array([[len(x), x[0, 0]] for x in ragged])
+    weights = np.ones(y.shape)
+    weights[row, 0] = 0
+    y[10:20, 0] = np.nan
+    model = MultiTaskRNNRegressor(**SMALL, tasks={0: RegressionTask(loss)})
+    losses = []
+    for value in (y[row, 0], 9.97e36):
+        y[row, 0] = value
+        losses.append(clone(model).fit(ragged, y, sample_weight=weights).loss_curve_)
+    assert losses[0].shape == (3, 2)
+    np.testing.assert_array_equal(*losses)
+
+
 def test_a_row_without_label_moves_no_weight(ragged):
     """Unlabelled samples add no gradient: only the scaling of inputs and the step size see them."""
     y = np.array([[x.mean(), x[:, 0].sum()] for x in ragged])

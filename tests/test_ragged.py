@@ -222,5 +222,5 @@ def test_panels_with_a_column_name_twice_are_read_by_position():
     frame.columns = ["a", "a"]
     assert Ragged.from_panel(frame)[0].tolist() == [[1.0, 0.5], [2.0, 1.5]]
     frame = frame.astype(str)
-    with pytest.raises(ValueError, match="X must be numeric, found .* in column 'a'"):
+    with pytest.raises(ValueError, match=r"X must be numeric, found .* in column 'a'"):
         Ragged.from_panel(frame.replace("0.5", "x"))

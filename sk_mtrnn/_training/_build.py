@@ -134,6 +134,11 @@ def check_amp(estimator):
             raise ValueError(f"amp=True needs a CUDA device, found device={device!r}.")
         if estimator.dtype != "float32":
             raise ValueError(f"amp=True needs dtype='float32', found {estimator.dtype!r}.")
+        if estimator.recurrence == "packed":
+            raise ValueError(
+                "amp=True needs recurrence='auto' or 'torch', as the packed kernels know no mixed "
+                "precision, found 'packed'."
+            )
 
 
 def build_net(estimator, n_features, task_set, task_weights, seed, weights=None):

@@ -63,10 +63,14 @@ class SequenceData(Dataset):
         weights[~chosen] = 0
         total = weights.sum(axis=0)
         weights *= np.divide(len(self), total, out=np.zeros_like(total), where=total > 0)
-        partial = not weights[chosen].all()
+        weights = weights.astype(self.dtype, copy=False)
+        weighs = weights != 0
+        partial = not weighs[chosen].all()
+        for label, known in zip(values.T, weighs.T, strict=True):
+            # what does not weigh is any number, and 0 times its loss might be 0 times infinity
+            label[~known] = label[known.argmax()] if known.any() else 0
         if values.dtype.kind == "f":
             values = values.astype(self.dtype, copy=False)
-        weights = weights.astype(self.dtype, copy=False)
         return _Group(tuple(tasks), values, weights, targets[0].per_step, partial)
 
     def __len__(self):

@@ -70,6 +70,7 @@ class MultiTaskNet(NeuralNet):
         inputs, targets = batch
         y_pred = self.infer(inputs, **fit_params)
         losses = self._task_losses(y_pred, targets)
+        y_pred = y_pred.detach()  # or it would hold the buffers of its graph beyond the next step
         loss = self.criterion_(losses)
         if self.scaler is None:
             loss.backward()
@@ -140,7 +141,15 @@ class MultiTaskNet(NeuralNet):
                     UserWarning,
                     stacklevel=2,
                 )
+        finally:
+            self._renew_scaler()
         return self
+
+    def _renew_scaler(self):
+        """Forget the step that was broken off; a GradScaler could do nothing more after it."""
+        if self.scaler is not None:
+            device, scale = torch.device(self.device).type, self.scaler.get_scale()
+            self.scaler = torch.amp.GradScaler(device, init_scale=scale)
 
 
 def _as_it_is(batch):

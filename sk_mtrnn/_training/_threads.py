@@ -44,15 +44,16 @@ class _Setting:
     def end(self):
         """Go back to the number of the run outside this one, or else to that of before."""
         me = threading.get_ident()
-        self.runs[me].pop()
-        if self.runs[me]:
-            torch.set_num_threads(self.runs[me][-1])
-            return
-        del self.runs[me]
-        if self.runs:  # they need the process as it is; this thread is put back next time
-            self.left[me] = torch.get_num_threads()
-        else:
-            torch.set_num_threads(self.before)
+        with self.lock:
+            self.runs[me].pop()
+            if self.runs[me]:
+                torch.set_num_threads(self.runs[me][-1])
+                return
+            del self.runs[me]
+            if self.runs:  # they need the process as it is; this thread is put back next time
+                self.left[me] = torch.get_num_threads()
+            else:
+                torch.set_num_threads(self.before)
 
 
 _setting = _Setting(forked=False)
@@ -88,20 +89,19 @@ def threads_for(net, n_threads):
     Notes
     -----
     Matrix products go by the number set last in the process. Runs at once with different numbers
-    may differ from runs alone in the last digits.
+    may differ from runs alone in the last digits. For the same reason a thread whose run ends while
+    others' go on is left with the present number, until it calls again.
     """
     if torch.device(net.device).type != "cpu":
         yield
         return
     setting = _setting
-    with setting.lock:
-        setting.before = setting.given()
-        setting.begin(_number(net, n_threads, setting))
-    try:
-        yield
-    finally:
+    with contextlib.ExitStack() as ended:
         with setting.lock:
-            setting.end()
+            setting.before = setting.given()
+            setting.begin(_number(net, n_threads, setting))
+            ended.callback(setting.end)
+        yield
 
 
 def _number(net, n_threads, setting):

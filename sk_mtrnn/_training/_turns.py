@@ -8,7 +8,7 @@ import time
 import numpy as np
 import torch
 
-from ..recurrence._dispatch import choose
+from ..recurrence import choose
 
 _SMALL = 2048  # sequences of a batch times units up to which two at once are slower than in turns
 _SECONDS = 1.0  # a turn lasts at least, if epochs are left: a change every 50 ms cost 6 %
@@ -36,12 +36,10 @@ def turn():
     must neither take another nor wait for a thread that does.
     """
     held = _turn
-    with _next:
-        held.acquire()
-    try:
+    with contextlib.ExitStack() as ended:  # which is there before there is anything to end
+        with _next:
+            ended.enter_context(held)
         yield
-    finally:
-        held.release()
 
 
 def epochs_in_turns(n_epochs, wanted=True):
@@ -83,9 +81,9 @@ def takes_turns(net, data):
     """
     if torch.device(net.device).type != "cpu" or torch.get_num_threads() > 1:
         return False
-    inputs, _ = data[np.arange(min(net.batch_size, len(data)))]  # batches are alike
-    layers = net.module_.recurrence.layers
-    if max(layer.hidden_size for layer in layers) * len(inputs) > _SMALL:
+    n_sequences, layers = min(net.batch_size, len(data)), net.module_.recurrence.layers
+    if max(layer.hidden_size for layer in layers) * n_sequences > _SMALL:
         return False
+    inputs, _ = data[np.arange(n_sequences)]  # batches are alike
     # torch.nn makes fewer and longer calls, and so do compiled loops, without Python's lock
     return any(choose(layer, inputs.steps, inputs.layout) == ("packed", None) for layer in layers)

@@ -1,4 +1,4 @@
-"""Recurrence over packed sequences; torch only.
+"""Recurrence over packed sequences: tensors in, tensors out.
 
 A recurrence is a module. Called with the steps of a batch, (S, F), and their `PackedLayout`, it
 returns the states, (S, D), and a tuple of what they end in, (B, D) each: h, and for the LSTM c. So
@@ -12,6 +12,7 @@ holds the rule and what was measured.
 
 from ._buffers import reused_buffers
 from ._cells import GRU, LSTM, RNN
+from ._dispatch import choose
 from ._layers import CELLS, RecurrentStack, SeededDropout, make_layer
 from ._packed import PackedLayout
 from ._stepping import SteppingStack
@@ -25,6 +26,7 @@ __all__ = [
     "RecurrentStack",
     "SeededDropout",
     "SteppingStack",
+    "choose",
     "make_layer",
     "reused_buffers",
 ]

@@ -5,7 +5,7 @@ import threading
 
 import torch
 
-_MOST_FREE = 32  # buffers that wait; the smallest are given up first
+_MOST_FREE = 32  # buffers that wait; those that have waited longest are given up
 
 _local = threading.local()
 
@@ -46,8 +46,9 @@ class Buffers:
             size *= n
         if self._free is None:
             return self._new(size).view(shape)
+        del self._free[:-_MOST_FREE]
         best = None
-        for i, buffer in enumerate(self._free):
+        for i, buffer in enumerate(self._free):  # meanwhile others may be added, at the end
             if (
                 size <= len(buffer) <= 4 * size
                 and (best is None or len(buffer) < len(self._free[best]))
@@ -67,9 +68,6 @@ class Buffers:
         with torch.inference_mode(False):  # a buffer of a prediction may serve in training next
             return self._like.new_empty(size)
 
-    def __del__(self):
+    def __del__(self):  # at any moment, on any thread
         if self._free is not None:
             self._free.extend(self._held)
-            if len(self._free) > _MOST_FREE:
-                self._free.sort(key=len)
-                del self._free[:-_MOST_FREE]

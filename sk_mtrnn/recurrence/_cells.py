@@ -27,10 +27,12 @@ class _Packed:
         of the first (Schuster & Paliwal 1997).
     recurrence : {"auto", "packed", "torch"}, default="auto"
         What computes; see `sk_mtrnn.recurrence`.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        `RNN` only.
     """
 
-    def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto", **kwargs):
-        super().__init__(input_size, hidden_size, bidirectional=bidirectional, **kwargs)
+    def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto", **torchs):
+        super().__init__(input_size, hidden_size, bidirectional=bidirectional, **torchs)
         self.recurrence = recurrence
 
     @property
@@ -90,7 +92,19 @@ class _Packed:
 
 
 class RNN(_Packed, nn.RNN):
-    __doc__ = _Packed.__doc__.replace("class of `torch.nn` with", "`torch.nn.RNN` with")
+    __doc__ = _Packed.__doc__
+
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        bidirectional=False,
+        recurrence="auto",
+        nonlinearity="tanh",
+    ):
+        super().__init__(
+            input_size, hidden_size, bidirectional, recurrence, nonlinearity=nonlinearity
+        )
 
     def _run_packed(self, steps, state, weights, layout, loops):
         h = None if state is None else state[0]
@@ -101,6 +115,9 @@ class RNN(_Packed, nn.RNN):
 class GRU(_Packed, nn.GRU):
     __doc__ = _Packed.__doc__
 
+    def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto"):
+        super().__init__(input_size, hidden_size, bidirectional, recurrence)
+
     def _run_packed(self, steps, state, weights, layout, loops):
         states = gru(steps, None if state is None else state[0], *weights, layout, loops)
         return states, (layout.last(states),)
@@ -108,6 +125,9 @@ class GRU(_Packed, nn.GRU):
 
 class LSTM(_Packed, nn.LSTM):
     __doc__ = _Packed.__doc__
+
+    def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto"):
+        super().__init__(input_size, hidden_size, bidirectional, recurrence)
 
     def _run_packed(self, steps, state, weights, layout, loops):
         states, cell = lstm(steps, state, *weights, layout, loops)

@@ -3,10 +3,10 @@
 They serve float32 on the CPU and hand everything else to the loops of torch.
 """
 
-import functools
 import importlib.util
 import inspect
 import logging
+import os
 import threading
 import warnings
 
@@ -17,7 +17,6 @@ from . import _gru, _lstm, _rnn
 from ._packed import Loops
 
 _logger = logging.getLogger("sk_mtrnn")
-_lock = threading.Lock()  # two threads may want their first loops at once
 _announced = False
 
 _BY_TORCH = {"gru": _gru.TORCH, "rnn": _rnn.TORCH, "lstm": _lstm.TORCH}
@@ -41,12 +40,25 @@ def compiled_loops(cell):
         None where numba is not installed, does not work or is switched off, and on processors
         whose registers hold fewer than eight numbers: there the loops of torch are faster.
     """
-    with _lock:
-        return _compiled_loops(cell)
+    if cell not in _known:
+        with _lock:  # two threads may want their first loops at once
+            if cell not in _known:
+                _known[cell] = _find_loops(cell)
+    return _known[cell]
 
 
-@functools.cache
-def _compiled_loops(cell):
+def _start_anew():
+    global _lock
+    _lock = threading.Lock()
+
+
+_known = {}
+_start_anew()
+if hasattr(os, "register_at_fork"):  # the thread that compiles is not in the child
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+def _find_loops(cell):
     if importlib.util.find_spec("numba") is None:
         return None
     try:

@@ -115,7 +115,7 @@ TORCH = Loops(_forward_steps, _backward_steps)
 def _forward(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, loops, keep=False):
     """States [S, H]; to keep for the backward pass: gates [S, 3H] (r, z, M) and s [S, H]."""
     size = w_hh.shape[1]
-    hidden = torch.cat([w_hh[: 2 * size], -2 * w_hh[2 * size :]]).t()
+    hidden = torch.cat([w_hh[: 2 * size], -2 * w_hh[2 * size :]]).t().contiguous()
     for_rz = b_hh[: 2 * size] + b_ih[: 2 * size]
     for_m = -2 * b_hh[2 * size :]
     w_rz, w_n, for_n = w_ih[: 2 * size].t(), -2 * w_ih[2 * size :].t(), -2 * b_ih[2 * size :]

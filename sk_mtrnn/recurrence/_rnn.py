@@ -82,7 +82,8 @@ TORCH = Loops(_forward_steps, _backward_steps)
 def _forward(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, activation, loops):
     size, tanh = w_hh.shape[1], activation == "tanh"
     factor = -2 if tanh else 1
-    bias, inputs, hidden = factor * (b_ih + b_hh), factor * w_ih.t(), factor * w_hh.t()
+    bias, inputs, hidden = factor * (b_ih + b_hh), factor * w_ih.t(), (factor * w_hh).t()
+    hidden = hidden.contiguous()
     run_steps = (loops or TORCH).forward
     states = steps.new_empty(len(steps), size)
     h = steps.new_zeros(layout.n_sequences, size) if initial is None else initial
@@ -109,7 +110,8 @@ class _RNN(torch.autograd.Function):
         steps, initial, w_ih, w_hh, states = ctx.saved_tensors
         size = w_hh.shape[1]
         chunks = ctx.layout.chunks(max(1, CHUNK_SIZE // size))
-        spaces = Buffers(steps).empty(3, max(len(chunk) for chunk in chunks), size)
+        buffers = Buffers(steps)
+        spaces = buffers.empty(3, max(len(chunk) for chunk in chunks), size)
         d_ih, d_hh = steps.new_zeros(w_ih.shape[::-1]), steps.new_zeros(w_hh.shape[::-1])
         d_bias = steps.new_zeros(size)
         d_steps = torch.empty_like(steps) if ctx.needs_input_grad[0] else None

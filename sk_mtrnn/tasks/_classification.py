@@ -152,6 +152,8 @@ class ClassificationTask(Task):
 
     @property
     def loss_key(self):
+        if type(self) is not ClassificationTask:  # a subclass may have a loss of its own
+            return super().loss_key
         return ClassificationTask, self.n_outputs, self.label_smoothing
 
     def decode(self, outputs):

@@ -147,6 +147,8 @@ class RegressionTask(Task):
 
     @property
     def loss_key(self):
+        if type(self) is not RegressionTask:  # a subclass may have a loss of its own
+            return super().loss_key
         options = {"huber": self.delta, "quantile": self.quantile}
         if self.loss == "poisson":
             return RegressionTask, self.loss, getattr(self, "log_rate_", None)

@@ -214,7 +214,6 @@ class TaskSet:
             if known.any():
                 labels = column.values[known]
                 values[known] = task.encode(labels, name=name)
-                values[~known] = values[known.argmax()]
                 given = _entry_weights(column, weights[:, k], lengths)[known]
                 if given.any():
                     entries[known] = task.label_weights(labels, given, name=name)
