@@ -177,7 +177,7 @@ def test_float64_is_left_to_the_torch_loops(cell):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_fork_while_another_thread_compiles_does_not_wait_for_it(fresh):
     with _compiled._lock:
         child = os.fork()

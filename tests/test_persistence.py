@@ -2,8 +2,10 @@
 
 import copy
 import io
+import os
 import pickle
 import random
+import signal
 import threading
 
 import joblib
@@ -279,3 +281,28 @@ def test_models_of_all_kinds_share_a_thread_pool():
         together = joblib.Parallel()(fits)
     for a, b in zip(alone, together, strict=True):
         assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_fork_while_another_thread_builds_a_network_does_not_wait_for_it():
+    from sk_mtrnn._training import _seeding
+
+    borrowed, done = threading.Event(), threading.Event()
+
+    def borrow():
+        with _seeding.borrowed_generators(0):
+            borrowed.set()
+            done.wait()
+
+    thread = threading.Thread(target=borrow)
+    thread.start()
+    borrowed.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # ends it if it waits
+        with _seeding.borrowed_generators(0):
+            os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

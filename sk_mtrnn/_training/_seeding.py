@@ -1,6 +1,7 @@
 """Randomness: everything from one seed, the global generators left as they were."""
 
 import contextlib
+import os
 import threading
 
 import numpy as np
@@ -11,6 +12,15 @@ from ..recurrence import SeededDropout
 # torch and third-party modules draw their initial weights from the global generator, which threads
 # share: one at a time may borrow it.
 _GLOBAL_GENERATORS = threading.RLock()
+
+
+def _start_anew():
+    global _GLOBAL_GENERATORS
+    _GLOBAL_GENERATORS = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # the thread that borrows is not in the child
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 @contextlib.contextmanager
