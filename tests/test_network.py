@@ -60,7 +60,6 @@ def test_layout_moves_steps_as_a_loop_would(batch):
         assert torch.equal(found, expected.flip(0))
     assert torch.equal(layout.reverse(backwards), inputs.steps)
     assert torch.equal(layout.last(inputs.steps), torch.stack([s[-1] for s in sequences]))
-    assert torch.equal(layout.first(inputs.steps), torch.stack([s[0] for s in sequences]))
     assert layout.lengths().tolist() == [len(s) for s in sequences]
     padded = nn.utils.rnn.pad_sequence(sequences, padding_value=-5.0)
     assert torch.equal(layout.pad(inputs.steps, -5.0), padded)

@@ -158,6 +158,24 @@ def test_packed_and_torch_agree_in_float32(cell, lengths):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
 
+@each_cell
+@pytest.mark.parametrize("value", [1e4, -1e4, 1e30])
+@pytest.mark.parametrize("place", ["input", "state", "weight"])
+def test_extreme_numbers_end_as_in_torch(cell, value, place):
+    """tanh and σ from one another: nothing overflows that does not in torch.nn."""
+    ours, theirs = build(cell, dtype=torch.float32)
+    layout = layout_of([6, 4, 1])
+    steps = torch.randn(11, 3)
+    state = tuple(s.detach() for s in state_of(cell, layout, 5, torch.float32))
+    with torch.no_grad():
+        if place == "weight":
+            ours.weight_hh_l0[2, 2] = theirs.weight_hh_l0[2, 2] = value
+        else:
+            {"input": steps, "state": state[-1]}[place][1, 1] = value
+        found, expected = ours(steps, layout, state)[0], run_torch(theirs, steps, layout, state)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_float32_gradients_are_as_close_to_float64_as_torchs(cell):
     """Over sizes, seeds and both kinds of batches: the mean of the ratio of errors is below 1."""

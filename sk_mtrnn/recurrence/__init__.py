@@ -13,7 +13,7 @@ holds the rule and what was measured.
 from ._buffers import reused_buffers
 from ._cells import GRU, LSTM, RNN
 from ._dispatch import choose
-from ._layers import CELLS, RecurrentStack, SeededDropout, make_layer
+from ._layers import CELLS, RecurrentStack, SeededDropout
 from ._packed import PackedLayout
 from ._stepping import SteppingStack
 
@@ -27,6 +27,5 @@ __all__ = [
     "SeededDropout",
     "SteppingStack",
     "choose",
-    "make_layer",
     "reused_buffers",
 ]

@@ -70,7 +70,7 @@ def _find_loops(cell):
 
         if _kernels.WIDTH < 8:
             return None
-        forward, backward = _compile(cell)
+        forward, backward = _compile(_kernels, cell)
     except Exception as error:  # whatever a broken installation raises
         warnings.warn(
             f"numba is installed but cannot compile the loops of {cell!r}, so those of torch are "
@@ -83,16 +83,14 @@ def _find_loops(cell):
     return Loops(_loop(forward, by_torch.forward), _loop(backward, by_torch.backward))
 
 
-def _compile(cell):
+def _compile(module, cell):
     """Read the kernels of a cell from numba's cache or compile them, and announce the latter."""
     from numba.core import event
-
-    from . import _kernels
 
     class Announce(event.Listener):
         def on_start(self, compilation):
             global _announced
-            ours = compilation.data["dispatcher"].py_func.__module__ == _kernels.__name__
+            ours = compilation.data["dispatcher"].py_func.__module__ == module.__name__
             if ours and not _announced:
                 _announced = True
                 _logger.warning(
@@ -103,7 +101,7 @@ def _compile(cell):
         def on_end(self, compilation):
             pass
 
-    kernels = _kernels.KERNELS[cell]
+    kernels = module.KERNELS[cell]
     with event.install_listener("numba:compile", Announce()):
         for kernel, signature in kernels:
             _compile_kernel(kernel, signature)

@@ -227,10 +227,6 @@ class PackedLayout:
             return grid.flip(0).reshape(steps.shape)
         return steps.index_select(0, self._reversed)
 
-    def first(self, steps):
-        """The first step of each sequence: (S, D) to (B, D)."""
-        return steps[: self.n_sequences]
-
     def last(self, steps):
         """The last step of each sequence: (S, D) to (B, D)."""
         if self.equal_length:

@@ -15,7 +15,7 @@ class EncodedLabels(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (n_samples,) or (sum_T,)
-        Any label of the task where there is none.
+        Anything where there is no label.
     weights : ndarray, same shape
         0 where an entry takes no part.
     per_step : bool
