@@ -12,8 +12,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from . import _training as training
 from ._early_stopping import hold_out, watched_score
+from ._features import SharedStatesMixin
+from ._new_tasks import NewTaskMixin
 from ._predictions import PredictionMixin
 from .recurrence import CELLS
+from .relations import RELATIONS, TaskRelation, relatedness
+from .sampling import BATCHINGS, Batching
 from .sequences import (
     check_same_order,
     check_sample_weight,
@@ -21,7 +25,9 @@ from .sequences import (
     read_labels,
     validate_sequences,
 )
-from .tasks import Task, TaskSet, resolve_task_weights
+from .sharing import SHARINGS, Sharing
+from .tasks import Task, TaskSet
+from .weighting import AGGREGATIONS, WEIGHTINGS, TaskWeighting
 
 
 def _all_or_nothing(method):
@@ -40,7 +46,7 @@ def _all_or_nothing(method):
     return guarded
 
 
-class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
+class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEstimator, ABC):
     """What the three estimators have in common; see `MultiTaskRNN` for the mathematics."""
 
     _parameter_constraints = {
@@ -50,9 +56,15 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
         "activation": [StrOptions({"tanh", "relu"})],
         "recurrence": [StrOptions({"auto", "packed", "torch"})],
         "bidirectional": ["boolean"],
+        "input_skip": ["boolean"],
+        "time_delays": ["array-like", None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions({"last", "mean", "max", "attention"})],
-        "task_weights": ["array-like", dict, None],
+        "sharing": [StrOptions(set(SHARINGS)), Sharing],
+        "task_relation": [StrOptions(set(RELATIONS)), TaskRelation, None],
+        "task_weights": ["array-like", dict, StrOptions(set(WEIGHTINGS)), TaskWeighting, None],
+        "gradient_aggregation": [StrOptions(set(AGGREGATIONS)), callable, None],
+        "batching": [StrOptions(set(BATCHINGS)), Batching],
         "optimizer": [StrOptions(set(training.OPTIMIZERS)), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"cosine", "plateau"}), None],
@@ -142,9 +154,12 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         part, held_out = hold_out(self, labels, seed)
         self._learn(sequences, columns, _only(weights, part), again=again)
-        train_data = self._data(sequences, columns, weights, part)
-        valid_data = self._data(sequences, columns, weights, held_out) if len(held_out) else None
-        self._build(seed, self.net_.module_.state_dict() if again else None)
+        targets = self._encode(columns, weights, part, sequences)
+        train_data, valid_data = self._sequence_data(sequences, targets, part), None
+        if len(held_out):
+            watched = self._encode(columns, weights, held_out, sequences)
+            valid_data = self._sequence_data(sequences, watched, held_out)
+        self._build(seed, targets, sequences.lengths, self.net_ if again else None)
         evaluate = watched_score(self, X, y, sequences, sample_weight, held_out)
         return self._train(train_data, valid_data, self.max_epochs, seed, evaluate)
 
@@ -169,17 +184,18 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         self._learn(sequences, columns, weights, again=not first, partial=True)
-        data = self._data(sequences, columns, weights, np.arange(len(sequences)))
+        targets = self._encode(columns, weights, np.arange(len(sequences)), sequences)
+        data = self._sequence_data(sequences, targets)
         if first:
-            self._build(seed)
+            self._build(seed, targets, sequences.lengths)
         else:  # what may change from chunk to chunk
-            task_weights = resolve_task_weights(self.task_weights, self.task_names_)
-            training.update_net(self.net_, self, task_weights)
+            training.update_net(self.net_, self, training.Systems.of(self, self.task_names_))
         return self._train(data, None, 1, seed)
 
     def _check_params(self):
         self._validate_params()
         training.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        training.check_time_delays(self.time_delays)
         training.check_net_params(self.net_params)
         training.check_callbacks(self.callbacks)
         training.resolve_device(self.device)
@@ -209,6 +225,7 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
         )
         self.n_iter_ = 0
         self.loss_curve_ = np.empty((0, len(columns)))
+        self.task_weights_ = np.empty((0, len(columns)))
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
@@ -239,20 +256,24 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
                 moments = input_moments(sequences, weights.mean(axis=1))
                 self._input_mean, self._input_scale = moments
 
-    def _data(self, sequences, columns, weights, part):
-        """One part of the samples with their encoded labels."""
-        targets = self._task_set.encode(columns, _only(weights, part), sequences.lengths)
-        return self._sequence_data(sequences, targets, part)
+    def _encode(self, columns, weights, part, sequences):
+        """Encoded labels, with weights for one part of the samples only."""
+        return self._task_set.encode(columns, _only(weights, part), sequences.lengths)
 
     def _sequence_data(self, sequences, targets=(), samples=None):
         return training.SequenceData(
             sequences, self._input_mean, self._input_scale, self._dtype, targets, samples
         )
 
-    def _build(self, seed, state=None):
-        task_weights = resolve_task_weights(self.task_weights, self.task_names_)
+    def _build(self, seed, targets, lengths, before=None):
+        """Build a net, with the weights of the one before if there is one (warm start)."""
+        systems = training.Systems.of(self, self.task_names_)
+        related = relatedness(targets, lengths) if systems.needs_relatedness else None
+        state = None
+        if before is not None:
+            state = before.module_.state_dict(), before.criterion_.state_dict()
         self.net_ = training.build_net(
-            self, self._input_mean.size, self._task_set, task_weights, seed, state
+            self, self._input_mean.size, self._task_set, systems, related, seed, state
         )
 
     def _train(self, train_data, valid_data, epochs, seed, evaluate=None):
@@ -270,6 +291,9 @@ class BaseMultiTaskRNN(PredictionMixin, BaseEstimator, ABC):
         )
         losses = np.reshape(record["losses"], (-1, self.n_tasks_))
         self.loss_curve_ = np.concatenate([self.loss_curve_, losses])
+        task_weights = np.reshape(record["weights"], (-1, self.n_tasks_))
+        self.task_weights_ = np.concatenate([self.task_weights_, task_weights])
+        self.task_relation_ = training.task_relation(self.net_, train_data, self.n_threads)
         self.best_epoch_ = self.n_iter_ + record["best_epoch"]
         self.n_iter_ += len(losses)
         if valid_data is not None:

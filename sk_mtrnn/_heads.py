@@ -21,14 +21,15 @@ class Head(NamedTuple):
 
 
 class Heads(nn.Module):
-    """One linear head per task, as the rows of one matrix: o_k = W_k h + b_k.
+    """Linear heads of tasks whose inputs are equally wide, as the rows of one matrix:
+    o_k = W_k h + b_k.
 
-    ``heads[k]`` is the head of task k, a view; its gradient is those rows of ``weight.grad`` and
-    ``bias.grad``. Tasks that read the same input are one product, and the optimizer sees two
+    ``heads[i]`` is the head of the i-th task, a view; its gradient is those rows of ``weight.grad``
+    and ``bias.grad``. Tasks that read the same input are one product, and the optimizer sees two
     tensors however many tasks there are.
 
     Legend: D input width, C_k outputs of task k, M entries (sequences or steps), G tasks of a
-    group.
+    group, P is 1 where all tasks read the same input, else the number of tasks here.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ class Heads(nn.Module):
         D.
     n_outputs : sequence of int
         C_k of each task.
+    tasks : sequence of int, default=None
+        Which tasks of the network they are, rising; None: all.
 
     Attributes
     ----------
@@ -43,9 +46,10 @@ class Heads(nn.Module):
         Where the head of each task stands in ``weight`` and ``bias``.
     """
 
-    def __init__(self, size, n_outputs):
+    def __init__(self, size, n_outputs, tasks=None):
         super().__init__()
         self.n_outputs = tuple(n_outputs)
+        self.tasks = tuple(range(len(self.n_outputs)) if tasks is None else tasks)
         ends = accumulate(self.n_outputs, initial=0)
         self.rows = tuple(slice(start, stop) for start, stop in pairwise(ends))
         self.weight = nn.Parameter(torch.empty(sum(self.n_outputs), size))
@@ -75,7 +79,7 @@ class Heads(nn.Module):
         ----------
         inputs : Tensor of shape (M, D), or of shape (G, M, D) for tasks with equally many outputs
         group : tuple of int
-            Rising.
+            Their places here, rising.
 
         Returns
         -------
@@ -93,6 +97,33 @@ class Heads(nn.Module):
         bias = bias.view(len(group), -1, 1)  # [G, C, 1]
         return torch.baddbmm(bias, weight, inputs.transpose(1, 2)).flatten(0, 1)
 
+    def read(self, features, tasks):
+        """Read some tasks off their features.
+
+        Parameters
+        ----------
+        features : Tensor of shape (P, M, D)
+        tasks : tuple of int
+            Rising, among ``self.tasks``.
+
+        Returns
+        -------
+        dict of tuple of int to Tensor of shape (Σ C_k, M)
+            One entry for every group of tasks that are one product.
+        """
+        place = {task: i for i, task in enumerate(self.tasks)}
+        if len(features) == 1:
+            return {tasks: self(features[0], tuple(place[task] for task in tasks))}
+        by_width = {}
+        for task in tasks:
+            by_width.setdefault(self.n_outputs[place[task]], []).append(task)
+        groups = {}
+        for group in map(tuple, by_width.values()):
+            places = tuple(place[task] for task in group)
+            own = features if len(places) == len(features) else features[list(places)]
+            groups[group] = self(own, places)
+        return groups
+
     def _index(self, group):
         """Rows of a group, kept where they are needed next time."""
         key = (group, self.weight.device)
@@ -109,9 +140,12 @@ class Outputs(tuple):
     ----------
     groups : dict of tuple of int to Tensor of shape (Σ C_k, M)
         What `Heads` gave for each group of tasks.
+    penalty : Tensor of shape () or None
+        What the network itself adds to the loss.
     """
 
     groups = {}
+    penalty = None
 
     @classmethod
     def of(cls, groups, n_outputs):

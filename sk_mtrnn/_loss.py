@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ._heads import Outputs
+from .weighting import WeightingContext
 
 
 class Target(NamedTuple):
@@ -53,13 +54,18 @@ class MultiTaskLoss(nn.Module):
     ----------
     losses : sequence of K callables ``(outputs (..., C_k), values (...)) -> (...)``
         Those of the tasks of one `Target` must be the same function.
-    task_weights : sequence of K floats
+    trims : sequence of K floats
+        Share of the highest losses that is left out, equal for the tasks of one `Target`.
+    weighting : TaskWeighting
+    names, likelihoods, relatedness
+        As in `WeightingContext`, but for the relatedness itself, or None if nobody asks.
     """
 
-    def __init__(self, losses, task_weights):
+    def __init__(self, losses, trims, weighting, names, likelihoods, relatedness=None):
         super().__init__()
         self.losses = tuple(losses)
-        self.register_buffer("task_weights", torch.as_tensor(task_weights, dtype=torch.float64))
+        self.trims = tuple(trims)
+        self.weigher = weighting.build(WeightingContext(names, likelihoods, lambda: relatedness))
 
     def per_task(self, outputs, targets):
         """L_k of a batch: a Tensor of shape (K,)."""
@@ -71,7 +77,10 @@ class MultiTaskLoss(nn.Module):
             if target.labelled is not None:  # what has no label takes no part: exactly no gradient
                 output = torch.where(target.labelled[..., None], output, 0.0)
             losses = self.losses[target.tasks[0]](output, target.values)  # [G, M]
-            values.append((target.weights * losses).sum(1))
+            weights = target.weights
+            if self.trims[target.tasks[0]]:
+                weights = _trimmed(weights, losses.detach(), self.trims[target.tasks[0]])
+            values.append((weights * losses).sum(1))
             order.extend(target.tasks)
         if len(values) == 1:
             return values[0]
@@ -81,6 +90,37 @@ class MultiTaskLoss(nn.Module):
         by_task = dict(zip(order, values.unbind(), strict=True))
         return torch.stack([by_task[task] for task in sorted(order)])
 
-    def forward(self, task_losses):
-        """Weigh (K,) losses into one."""
-        return torch.dot(self.task_weights.to(task_losses.dtype), task_losses)
+    def labelled(self, targets):
+        """Which tasks have a label in the batch: a bool Tensor of shape (K,)."""
+        found = torch.zeros(len(self.losses), dtype=torch.bool, device=targets[0].weights.device)
+        for target in targets:
+            found[list(target.tasks)] = (target.weights != 0).any(1)
+        return found
+
+    def forward(self, task_losses, labelled=None, shared=()):
+        """The one number that training minimises; in evaluation the sum by fixed weights, or 1.
+
+        Parameters
+        ----------
+        task_losses : Tensor of shape (K,)
+        labelled : Tensor of shape (K,), bool, default=None
+            Which tasks have a label in the batch; may be None where weights are fixed.
+        shared : list of Parameter, default=()
+            Those that all tasks share.
+        """
+        if self.training:
+            return self.weigher(task_losses, labelled, shared)
+        fixed = self.weigher.fixed
+        if fixed is None:
+            return task_losses.sum()
+        return torch.dot(torch.as_tensor(fixed).to(task_losses), task_losses)
+
+
+def _trimmed(weights, losses, share):
+    """Weights without the highest losses, (G, M) each; the other entries weigh what all did."""
+    known = weights != 0
+    n_out = (share * known.sum(1, keepdim=True)).floor()  # [G, 1]
+    ranks = losses.masked_fill(~known, -torch.inf).argsort(1, descending=True).argsort(1)
+    kept = weights * (ranks >= n_out)
+    total = kept.sum(1, keepdim=True)
+    return kept * (weights.sum(1, keepdim=True) / total.where(total != 0, 1.0))

@@ -83,9 +83,31 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         How the steps become one vector for a per-sequence task: the final state of each direction,
         mean, maximum, or an average weighed by one learned query per task (see
         `attention_weights`).
-    task_weights : array-like of shape (n_tasks,) or dict, default=None
+    sharing : {"hard", "shared_private", "cross_stitch", "mmoe", "none"} or Sharing, default="hard"
+        How tasks share the recurrence; a name, or an object of `sk_mtrnn.sharing` with options.
+        "none" trains independent networks.
+    task_relation : {"gcn", "attention", "chain"}, TaskRelation or None, default=None
+        How tasks inform one another between recurrence and outputs; a name, or an object of
+        `sk_mtrnn.relations` with options.
+    input_skip : bool, default=False
+        Whether heads also see the inputs, o_t = W_ho h_t + W_xo x_t + b_o; pooled as the states are
+        for per-sequence tasks.
+    time_delays : array-like of int or None, default=None
+        Delays, such as ``(0, 1, 2)``, of a time-delay layer in front of the recurrence (Waibel et
+        al. 1989), as wide as the first recurrent layer: its units see x_t-d for every delay d.
+        Negative ones look ahead.
+    task_weights : array-like of shape (n_tasks,), dict, str or TaskWeighting, default=None
         w_k, in task order or by task name (1 for a task a dict leaves out). None: all 1. A task of
-        weight 0 is predicted but not trained.
+        weight 0 is predicted but not trained. "uncertainty", "dwa", "gradnorm", "rlw", "famo",
+        "geometric", "relatedness", or an object of `sk_mtrnn.weighting` with options: weights that
+        are found in training; ``task_weights_`` records them.
+    gradient_aggregation : str, torchjd Aggregator or None, default=None
+        What stands for the sum of the tasks' gradients on the parameters they share: "upgrad",
+        "pcgrad", "mgda", "cagrad", "nashmtl", "imtlg", "aligned_mtl" or an aggregator of TorchJD
+        (extra ``sk_mtrnn[balance]``). Goes with fixed ``task_weights``, which multiply the losses.
+    batching : {"mixed", "alternate"} or Batching, default="mixed"
+        Whether every batch serves all tasks, or each batch one task, drawn at random; a name, or an
+        object of `sk_mtrnn.sampling` with options.
     class_weight : dict, "balanced" or None, default=None
         Weights of classes for every task with classes whose task object sets none; see
         `ClassificationTask`.
@@ -167,6 +189,12 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     loss_curve_ : ndarray of shape (n_iter_, n_tasks_)
         Each epoch's mean training loss of every task, not weighted by w_k; NaN where a chunk of
         `partial_fit` had no label of the task.
+    task_weights_ : ndarray of shape (n_iter_, n_tasks_)
+        What the loss of every task weighed in each epoch, the mean over its batches.
+    task_relation_ : ndarray of shape (n_tasks_, n_tasks_) or None
+        What ``task_relation`` used or learned: the normalised adjacency ("gcn"), the mean attention
+        over the training data ("attention"; row k: where task k looks), or how strongly task k
+        (row) reads the prediction of another ("chain").
     validation_scores_ : ndarray of shape (n_epochs,)
         The held-out score after every epoch run with ``early_stopping``, higher is better.
     best_epoch_ : int
@@ -247,7 +275,13 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         bidirectional=False,
         dropout=0.0,
         pooling="last",
+        sharing="hard",
+        task_relation=None,
+        input_skip=False,
+        time_delays=None,
         task_weights=None,
+        gradient_aggregation=None,
+        batching="mixed",
         class_weight=None,
         optimizer="adam",
         learning_rate=0.01,
@@ -280,7 +314,13 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.sharing = sharing
+        self.task_relation = task_relation
+        self.input_skip = input_skip
+        self.time_delays = time_delays
         self.task_weights = task_weights
+        self.gradient_aggregation = gradient_aggregation
+        self.batching = batching
         self.class_weight = class_weight
         self.optimizer = optimizer
         self.learning_rate = learning_rate

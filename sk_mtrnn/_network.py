@@ -1,83 +1,117 @@
-"""The module: packed inputs, shared recurrence, pooling, one head per task."""
+"""The module: packed inputs, shared recurrence, pooling, relations between tasks, heads."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from ._heads import Heads, Outputs
+from ._pooling import TaskPooling
 from .recurrence import RecurrentStack, SeededDropout
+from .relations import RelationContext
+from .sharing import SharingContext, TaskInputs
 
 
-class TaskPooling(nn.Module):
-    """The steps of a sequence become one vector a task.
+class TaskSpec(NamedTuple):
+    """What the network knows of a task.
 
-    Legend: S steps in all, T the longest sequence, B sequences, K tasks, D state width.
+    Attributes
+    ----------
+    name : object
+    n_outputs : int
+        C_k.
+    predicted : callable
+        Outputs to predictions, as in `Task`.
+    layer : int, default=-1
+        Which layer it reads.
+    channels : tuple of int or None, default=None
+        Its own channels of x.
+    delay : int, default=0
+        Step t is read off step t + delay.
+    """
+
+    name: object
+    n_outputs: int
+    predicted: Callable
+    layer: int = -1
+    channels: tuple | None = None
+    delay: int = 0
+
+
+class Reading(nn.Module):
+    """What some tasks read off one layer.
+
+    Legend: S steps in all, B sequences, F inputs, D state width; P is 1 where all tasks read the
+    same, else the number of tasks here.
 
     Parameters
     ----------
-    pooling : {"last", "mean", "max", "attention"}
-        "attention" weighs step t for task k by a_tk = softmax_t(q_k · h_t / √D), q_k learned: the
-        dot-product attention of Luong et al. (2015) with one query per task, scaled as in Vaswani
-        et al. (2017). Queries start at zero, so training starts from the mean.
+    tasks : tuple of int
+        Rising.
+    layer : int
+    pooling : str
     size : int
-        D.
-    n_tasks : int
+        D, and F more with ``input_skip``.
+    input_skip : bool
+        Whether they see x beside the states.
+    common : bool, default=False
+        Whether they read the common states rather than those of their own.
     """
 
-    def __init__(self, pooling, size, n_tasks):
+    def __init__(self, tasks, layer, pooling, size, input_skip, common=False):
         super().__init__()
-        self.pooling = pooling
-        self.query = nn.Parameter(torch.zeros(n_tasks, size)) if pooling == "attention" else None
+        self.tasks = tasks
+        self.layer = layer
+        self.size = size
+        self.input_skip = input_skip
+        self.common = common
+        self.pooling = TaskPooling(pooling, size, len(tasks))
 
-    def attention(self, states, layout):
-        """Weights of the steps: (S, D) to (T, B, K); behind the end of a sequence they are 0."""
-        scores = states @ self.query.T / states.shape[1] ** 0.5  # [S, K]
-        return torch.softmax(layout.pad(scores, -torch.inf), dim=0)
+    def states(self, shared, inputs, layout):
+        """States of every step (P, S, D) and the final ones (P, B, D)."""
+        states, final = (shared.common if self.common else shared.layers)[self.layer]
+        if 1 < len(states) != len(self.tasks):
+            states, final = states[list(self.tasks)], final[list(self.tasks)]
+        if not self.input_skip:
+            return states, final
+        own = [inputs[task] for task in self.tasks] if len(inputs) > 1 else inputs
+        own = torch.stack(own)  # [1 or P, S, F]
+        last = torch.stack([layout.last(x) for x in own])  # [1 or P, B, F]
+        return _beside(states, own), _beside(final, last)
 
-    def forward(self, states, final, layout):
-        """Pool the states of a batch.
-
-        Parameters
-        ----------
-        states : Tensor of shape (S, D)
-        final : Tensor of shape (B, D)
-            The state each direction ends in: what "last" is.
-        layout : PackedLayout
-
-        Returns
-        -------
-        Tensor of shape (1, B, D), or (K, B, D) where every task attends on its own
-        """
-        if self.pooling == "last":
-            return final[None]
-        if self.pooling == "mean":
-            return (layout.pad(states, 0.0).sum(0) / layout.lengths()[:, None])[None]
-        if self.pooling == "max":
-            return layout.pad(states, -torch.inf).amax(0)[None]
-        weights = self.attention(states, layout)
-        return torch.einsum("tbk,tbd->kbd", weights, layout.pad(states, 0.0))
+    def features(self, states, final, layout, pooled):
+        """What heads read of states: (P, S, D), or pooled (P, B, D)."""
+        return self.pooling(states, final, layout) if pooled else states
 
 
 class MultiTaskNetwork(nn.Module):
-    """One shared recurrent trunk, one linear head per task (hard sharing, Caruana 1997).
+    """A recurrence shared in one way or another, and one linear head per task.
 
     Legend: S steps in all, B sequences, F inputs, D state width, C_k outputs of task k.
 
     Heads start small, a tenth of `torch.nn.Linear` and without bias: close to the average
     prediction, where the first steps are those of all tasks alike. Heads of equal shape start
-    equal, so that a network depends neither on the order of its tasks nor, before training, on
-    their number.
+    equal, so that a hard-shared network depends neither on the order of its tasks nor, before
+    training, on their number.
 
     Parameters
     ----------
     n_features : int
         F.
-    n_outputs : tuple of int
-        C_k of each task.
+    tasks : sequence of TaskSpec
     per_step : tuple of bool
         Which tasks are read off every step rather than off the pooled sequence.
-    cell, activation, hidden_layer_sizes, bidirectional, dropout
+    cell, activation, hidden_layer_sizes, bidirectional, dropout, time_delays
         As in `RecurrentStack`; dropout acts before the heads as well.
+    sharing : Sharing
+    relation : TaskRelation
+    relatedness : ndarray of shape (K, K), or None
+        How related the tasks are; None if nobody asks.
     pooling : {"last", "mean", "max", "attention"}
+    input_skip : bool
+        Whether heads see x beside the states.
     dtype : torch.dtype
     recurrence : {"auto", "packed", "torch"}, default="auto"
         What computes the recurrence.
@@ -88,7 +122,7 @@ class MultiTaskNetwork(nn.Module):
     def __init__(
         self,
         n_features,
-        n_outputs,
+        tasks,
         per_step,
         cell,
         activation,
@@ -96,28 +130,85 @@ class MultiTaskNetwork(nn.Module):
         bidirectional,
         dropout,
         pooling,
+        sharing,
+        relation,
+        relatedness,
         dtype,
         recurrence="auto",
         amp=False,
+        time_delays=None,
+        input_skip=False,
     ):
         super().__init__()
-        self.recurrence = RecurrentStack(
-            cell,
-            activation,
-            n_features,
-            hidden_layer_sizes,
-            bidirectional,
-            dropout,
-            recurrence,
+
+        def stack(sizes=hidden_layer_sizes):
+            return RecurrentStack(
+                cell, activation, n_features, sizes, bidirectional, dropout, recurrence, time_delays
+            )
+
+        self.n_related = n_tasks = len(tasks)  # those added later stand beside the relation
+        self.n_features = n_features
+        self.tasks = list(tasks)
+        self.inputs = TaskInputs(n_features, [task.channels for task in tasks])
+        self.sharing = sharing.build(
+            SharingContext(n_tasks, n_features, tuple(hidden_layer_sizes), stack)
         )
-        self.pooling = TaskPooling(pooling, self.recurrence.output_size, len(n_outputs))
+        self.input_skip = input_skip
+        self.pooling = pooling
+        self.readings = nn.ModuleList()
+        by_layer = {}
+        for k, task in enumerate(tasks):
+            by_layer.setdefault(task.layer % len(hidden_layer_sizes), []).append(k)
+        for layer, members in sorted(by_layer.items()):
+            size = self.sharing.sizes[layer] + input_skip * n_features
+            self.readings.append(Reading(tuple(members), layer, pooling, size, input_skip))
+        widths = {k: reading.size for reading in self.readings for k in reading.tasks}
+        self.relation = relation.build(
+            RelationContext(
+                [task.name for task in tasks],
+                tuple(widths[k] for k in range(n_tasks)),
+                tuple(task.n_outputs for task in tasks),
+                [task.predicted for task in tasks],
+                lambda: relatedness,
+            )
+        )
         self.dropout = SeededDropout(dropout)
         seed = int(torch.randint(2**31 - 1, ()))  # as the last: the heads draw on their own
-        self.heads = Heads(self.recurrence.output_size, n_outputs)
-        self.heads.reset(0.1 * self.recurrence.output_size**-0.5, seed)
+        self.heads = nn.ModuleList()
+        if self.relation.size is None:
+            for reading in self.readings:
+                self._add_heads(reading.size, reading.tasks, seed)
+        else:
+            self._add_heads(self.relation.size, tuple(range(n_tasks)), seed)
         self.per_step = per_step
         self.amp = amp
         self.to(dtype)
+
+    def _add_heads(self, size, tasks, seed):
+        heads = Heads(size, [self.tasks[k].n_outputs for k in tasks], tasks)
+        heads.reset(0.1 * size**-0.5, seed)
+        self.heads.append(heads)
+
+    def add_task(self, task, per_step, seed):
+        """Add a task that reads the common states; what is there computes as before.
+
+        Parameters
+        ----------
+        task : TaskSpec
+        per_step : bool
+        seed : int
+        """
+        layer = task.layer % len(self.sharing.common_sizes)
+        size = self.sharing.common_sizes[layer] + self.input_skip * self.n_features
+        members = (len(self.tasks),)
+        self.tasks.append(task)
+        example = self.heads[0].weight
+        reading = Reading(members, layer, self.pooling, size, self.input_skip, common=True)
+        self.readings.append(reading)
+        self._add_heads(size, members, seed)
+        self.per_step = (*self.per_step, per_step)
+        reading.to(example)
+        self.heads[-1].to(example)
 
     @property
     def per_step(self):
@@ -127,26 +218,63 @@ class MultiTaskNetwork(nn.Module):
     @per_step.setter
     def per_step(self, per_step):
         self._per_step = tuple(per_step)
-        self._step_group = tuple(task for task, steps in enumerate(per_step) if steps)
-        self._pooled_groups = self._group_pooled()
+        self._wanted = [self._wanted_of(heads.tasks) for heads in self.heads]
 
-    def _group_pooled(self):
-        """Pooled tasks that one product reads: all, or where each has its own input, by width."""
-        pooled = [task for task, steps in enumerate(self._per_step) if not steps]
-        if self.pooling.pooling != "attention":
-            return (tuple(pooled),) if pooled else ()
-        by_width = {}
-        for task in pooled:
-            by_width.setdefault(self.heads.n_outputs[task], []).append(task)
-        return tuple(map(tuple, by_width.values()))
+    def _wanted_of(self, tasks):
+        """Of some tasks, those per sequence and, by their delay, those per step."""
+        pooled = tuple(k for k in tasks if not self._per_step[k])
+        by_delay = {}
+        for k in tasks:
+            if self._per_step[k]:
+                by_delay.setdefault(self.tasks[k].delay, []).append(k)
+        return pooled, {delay: tuple(group) for delay, group in by_delay.items()}
 
-    def _states(self, inputs):
-        """States of the recurrence, (S, D), and what they end in, (B, D)."""
+    @property
+    def common_sizes(self):
+        """D of the common states, layer by layer; None where there are none to pool."""
+        own_channels = bool(len(self.inputs.projections))
+        wider = self.input_skip or self.sharing.sizes != self.sharing.common_sizes
+        attends = self.pooling == "attention" and wider  # by queries as wide as what tasks read
+        return None if own_channels or attends else self.sharing.common_sizes
+
+    @property
+    def top_layer(self):
+        """The highest layer that tasks read."""
+        return max(reading.layer for reading in self.readings if not reading.common)
+
+    @property
+    def stacks(self):
+        """All recurrences in it."""
+        return [module for module in self.modules() if isinstance(module, RecurrentStack)]
+
+    @property
+    def is_plain(self):
+        """Whether all outputs are read off the last states of one recurrence, step by step."""
+        top = len(self.sharing.sizes) - 1
+        alone = self.relation.size is None and not self.relation.moves_outputs
+        return (
+            self.sharing.is_one_stack
+            and alone
+            and not self.input_skip
+            and self.stacks[0].front is None
+            and all((t.layer, t.channels, t.delay) == (top, None, 0) for t in self.tasks)
+        )
+
+    def shared_parameters(self):
+        """Parameters which the losses of all tasks go through."""
+        shared = self.sharing.shared_parameters()
+        return [*shared, *self.relation.shared_parameters()] if shared else []
+
+    def _shared(self, inputs, layout):
+        """What the recurrence gives: SharedStates."""
         if not self.amp:
-            return self.recurrence(inputs.steps, inputs.layout)
+            return self.sharing(inputs, layout)
         with torch.autocast("cuda", dtype=torch.float16):
-            states, final = self.recurrence(inputs.steps, inputs.layout)
-        return states.to(inputs.steps.dtype), final.to(inputs.steps.dtype)
+            shared = self.sharing(inputs, layout)
+        dtype = inputs[0].dtype
+        layers = [states.to(dtype) for states in shared.layers]
+        common = shared.common and [states.to(dtype) for states in shared.common]
+        return shared._replace(layers=layers, common=common)
 
     def forward(self, inputs):
         """Run a batch.
@@ -161,28 +289,76 @@ class MultiTaskNetwork(nn.Module):
         Outputs
             A tuple of K Tensors, (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
         """
-        states, final = self._states(inputs)
-        groups = {}
-        pooled = self.pooling(states, final, inputs.layout) if self._pooled_groups else None
-        if self._step_group:
-            groups[self._step_group] = self.heads(self.dropout(states), self._step_group)
-        if self._pooled_groups:
-            pooled = self.dropout(pooled)  # [1, B, D] or [K, B, D]
-            alone = pooled.unbind(0)  # K of [B, D]
-            for group in self._pooled_groups:
-                if len(alone) == 1:
-                    read = alone[0]  # [B, D]
-                elif len(group) == len(alone):
-                    read = pooled  # [K, B, D]
-                else:
-                    read = torch.stack([alone[task] for task in group])  # [G, B, D]
-                groups[group] = self.heads(read, group)
-        return Outputs.of(groups, self.heads.n_outputs)
+        layout, own = inputs.layout, self.inputs(inputs.steps)
+        shared = self._shared(own, layout)
+        read = [reading.states(shared, own, layout) for reading in self.readings]
+        groups, sources = {}, self._sources(read, layout)
+        for heads, wanted, features in zip(self.heads, self._wanted, sources, strict=True):
+            pooled, by_delay = wanted
+            if by_delay:
+                steps = self.dropout(features(pooled=False))  # [P, S, D]
+                for delay, tasks in by_delay.items():
+                    for group, output in heads.read(steps, tasks).items():
+                        groups[group] = layout.shift(output, delay, dim=1)
+            if pooled:
+                groups.update(heads.read(self.dropout(features(pooled=True)), pooled))
+        outputs = Outputs.of(groups, [task.n_outputs for task in self.tasks])
+        if self.relation.moves_outputs:
+            related = self.relation.outputs(outputs[: self.n_related], self.per_step, layout)
+            outputs = Outputs([*related, *outputs[self.n_related :]])
+        outputs.penalty = shared.penalty
+        return outputs
+
+    def _sources(self, read, layout):
+        """For each of the heads what gives the features they read: ``(pooled) -> (P, M, D)``."""
+        sources = [
+            partial(reading.features, *states, layout)
+            for reading, states in zip(self.readings, read, strict=True)
+        ]
+        if self.relation.size is None:
+            return sources
+        related = [
+            s for s, reading in zip(sources, self.readings, strict=True) if not reading.common
+        ]
+        return [partial(self._related, related), *sources[len(related) :]]
+
+    def _related(self, sources, pooled):
+        """Features of all related tasks at once, of one kind of entries: (K, M, d)."""
+        features = {}
+        for reading, source in zip(self.readings, sources, strict=False):
+            own = source(pooled).expand(len(reading.tasks), -1, -1)
+            features.update(zip(reading.tasks, own, strict=True))
+        return self.relation.features([features[k] for k in sorted(features)])
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""
-        states, _ = self._states(inputs)
-        return inputs.layout.unpad(self.pooling.attention(states, inputs.layout))
+        layout, own = inputs.layout, self.inputs(inputs.steps)
+        shared, columns = self._shared(own, layout), {}
+        for reading in self.readings:
+            states, _ = reading.states(shared, own, layout)
+            weights = layout.unpad(reading.pooling.attention(states, layout))  # [S, tasks]
+            columns.update(zip(reading.tasks, weights.unbind(1), strict=True))
+        return torch.stack([columns[k] for k in range(len(self.tasks))], dim=1)
+
+    def common(self, inputs):
+        """Pooled common states of the highest layer that is read: a Tensor of shape (B, D).
+
+        Where every task attends on its own, the mean over the tasks that read this layer.
+        """
+        layout, own = inputs.layout, self.inputs(inputs.steps)
+        states, final = self._shared(own, layout).common[self.top_layer]
+        pooled = [
+            reading.pooling(states, final, layout)
+            for reading in self.readings
+            if reading.layer == self.top_layer and not reading.common
+        ]
+        return pooled[0].mean(0)
+
+
+def _beside(states, inputs):
+    """(P, M, D) and (Q, M, F), one of P and Q may be 1, to (max(P, Q), M, D + F)."""
+    width = max(len(states), len(inputs))
+    return torch.cat([part.expand(width, -1, -1) for part in (states, inputs)], dim=2)
 
 
 class PackedInputs:

@@ -11,7 +11,7 @@ from .sequences import assemble, split_steps, validate_sequences
 
 def _attends(estimator):
     fitted = hasattr(estimator, "net_")
-    pooling = estimator.net_.module_.pooling.pooling if fitted else estimator.pooling
+    pooling = estimator.net_.module_.pooling if fitted else estimator.pooling
     if pooling != "attention":
         raise AttributeError(f"attention_weights needs pooling='attention', found {pooling!r}.")
     return True

@@ -3,34 +3,49 @@
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from math import isfinite
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .recurrence import SteppingStack
 from .sequences import as_numeric, assemble
+from .sharing import HardSharing
 
 
 def can_stream(estimator):
-    """Whether a model reads forwards only and by cells known here; else an AttributeError."""
+    """Whether a model reads forwards only, and so that steps can be undone; else AttributeError."""
     net = getattr(estimator, "net_", None)
-    cell, bidirectional = (
-        (estimator.cell, estimator.bidirectional)
-        if net is None
-        else (net.module__cell, net.module__bidirectional)
-    )
-    if bidirectional:
+
+    def found(name):
+        return getattr(estimator, name) if net is None else getattr(net, f"module__{name}")
+
+    if found("bidirectional"):
         raise AttributeError(
             "stream needs bidirectional=False, as a backward layer starts at the end of a "
-            f"sequence; found bidirectional={bidirectional!r}."
+            f"sequence; found bidirectional={found('bidirectional')!r}."
         )
-    if not isinstance(cell, str):
-        raise AttributeError(f"stream needs cell to be 'rnn', 'gru' or 'lstm', found {cell!r}.")
+    if not isinstance(found("cell"), str):
+        raise AttributeError(
+            f"stream needs cell to be 'rnn', 'gru' or 'lstm', found {found('cell')!r}."
+        )
+    if not (_names_plain_systems(estimator) if net is None else net.module_.is_plain):
+        raise AttributeError(
+            "stream needs sharing='hard', task_relation=None, input_skip=False, time_delays=None, "
+            "and tasks that read the last layer with delay=0 and no features of their own."
+        )
     return True
+
+
+def _names_plain_systems(estimator):
+    plain = isinstance(estimator.sharing, HardSharing) or estimator.sharing == "hard"
+    others = estimator.task_relation, estimator.time_delays
+    return plain and others == (None, None) and not estimator.input_skip
 
 
 def _has_classes(stream):
@@ -138,7 +153,7 @@ class StreamingPredictor:
         tabular = estimator._tabular
         self._feature_names = None if tabular else getattr(estimator, "feature_names_in_", None)
 
-        self._recurrence = SteppingStack(network.recurrence, shape)
+        self._recurrence = SteppingStack(network.stacks[0], shape)
         self._pooling = running_pooling(network)
         self._weight, self._bias, columns = head_weights(network)
         rows = np.newaxis if n_sequences is None else slice(None)
@@ -287,18 +302,21 @@ class StreamingPredictor:
 
 def head_weights(network):
     """All heads side by side: weight (D, ΣC_k), bias (ΣC_k,), and the columns of every task."""
-    heads = network.heads
-    weight, bias = heads.weight.detach().cpu().numpy(), heads.bias.detach().cpu().numpy()
-    return weight.T.copy(), bias.copy(), heads.rows
+    heads = [head for group in network.heads for head in group]
+    weight = torch.cat([head.weight for head in heads]).detach().cpu().numpy()
+    bias = torch.cat([head.bias for head in heads]).detach().cpu().numpy()
+    ends = accumulate((len(head.bias) for head in heads), initial=0)
+    return weight.T.copy(), bias, [slice(*pair) for pair in pairwise(ends)]
 
 
 def running_pooling(network):
     """What the trained pooling of a network is, step by step."""
-    pooling = network.pooling.pooling
+    pooling = network.pooling
     if pooling == "last" or all(network.per_step):  # then nothing is pooled
         return Last()
     if pooling == "attention":
-        return RunningAttention(network.pooling.query.detach().cpu().numpy())
+        queries = [reading.pooling.query for reading in network.readings]
+        return RunningAttention(torch.cat(queries).detach().cpu().numpy())
     return RunningMean() if pooling == "mean" else RunningMax()
 
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_mtrnn import MultiTaskRNNRegressor
-from sk_mtrnn._training import _build
+from sk_mtrnn._training import _build, _checks
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 6, 3))
@@ -22,7 +22,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 def test_it_needs_a_cuda_device_and_float32(monkeypatch):
     with pytest.raises(ValueError, match=r"amp=True needs a CUDA device, found device='cpu'"):
         MultiTaskRNNRegressor(**SMALL, amp=True, device="cpu").fit(X, Y)
-    monkeypatch.setattr(_build, "resolve_device", lambda device: "cuda")
+    monkeypatch.setattr(_checks, "resolve_device", lambda device: "cuda")
     with pytest.raises(ValueError, match="amp=True needs dtype='float32', found 'float64'"):
         MultiTaskRNNRegressor(**SMALL, amp=True, dtype="float64").fit(X, Y)
 
@@ -38,7 +38,7 @@ def fit_scaled(monkeypatch, spoil=None, **params):
         net.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
         nets.append((net, {k: v.clone() for k, v in net.module_.state_dict().items()}))
         if spoil is not None:
-            net.module_.recurrence.layers[0].weight_hh_l0.register_hook(spoil)
+            net.module_.stacks[0].layers[0].weight_hh_l0.register_hook(spoil)
         return net
 
     monkeypatch.setattr(_training, "build_net", build)
@@ -65,19 +65,19 @@ def test_a_step_whose_gradients_overflow_is_left_out(monkeypatch):
 def test_training_that_was_broken_off_can_go_on(monkeypatch):
     model, net, _ = fit_scaled(monkeypatch)
     with torch.no_grad():
-        net.module_.heads.bias.fill_(1e30)
+        net.module_.heads[0].bias.fill_(1e30)
     with pytest.warns(ConvergenceWarning, match="ceased to be finite"):
         model.partial_fit(X, Y)
     copy.deepcopy(pickle.loads(pickle.dumps(net.scaler)))
     with torch.no_grad():
-        net.module_.heads.bias.zero_()
+        net.module_.heads[0].bias.zero_()
     n_epochs = model.n_iter_
     model.partial_fit(X, Y)
     assert model.n_iter_ == n_epochs + 1
 
 
 def test_the_packed_kernels_know_none(monkeypatch):
-    monkeypatch.setattr(_build, "resolve_device", lambda device: "cuda")
+    monkeypatch.setattr(_checks, "resolve_device", lambda device: "cuda")
     with pytest.raises(ValueError, match="amp=True needs recurrence='auto' or 'torch'"):
         MultiTaskRNNRegressor(**SMALL, amp=True, recurrence="packed").fit(X, Y)
 

@@ -220,7 +220,7 @@ class TestOnePassAnEpoch:
             pytest.param(lambda model, X: X.with_values(X.values + 1.0), id="values"),
             pytest.param(lambda model, X: X.values.__iadd__(1.0) is None or X, id="in place"),
             pytest.param(
-                lambda model, X: model.net_.module_.heads.bias.data.add_(1.0) is None or X,
+                lambda model, X: model.net_.module_.heads[0].bias.data.add_(1.0) is None or X,
                 id="weights",
             ),
         ],

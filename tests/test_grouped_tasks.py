@@ -11,6 +11,7 @@ from sk_mtrnn._heads import Heads, Outputs
 from sk_mtrnn._loss import MultiTaskLoss
 from sk_mtrnn._training import SequenceData
 from sk_mtrnn.sequences import check_sample_weight, read_labels
+from sk_mtrnn.weighting import FixedWeights
 
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0, "dtype": "float64"}
 TASKS = {
@@ -51,7 +52,8 @@ def batch_of(model, ragged, y, weights):
     sequences = Ragged.from_list(ragged)
     columns = read_labels(y, sequences.lengths).matched(model.task_names_)
     weights = check_sample_weight(weights, len(sequences), model.task_names_)
-    data = model._data(sequences, columns, weights, np.arange(len(sequences)))
+    targets = model._encode(columns, weights, np.arange(len(sequences)), sequences)
+    data = model._sequence_data(sequences, targets)
     return data, *data[np.arange(3, 33)]
 
 
@@ -68,7 +70,7 @@ def test_one_loss_call_is_that_of_every_task_alone(ragged, kind, per_step, missi
     assert len(targets) == (len(rates) if kind == "poisson" else 1)
     net, criterion = model.net_.module_.train(), model.net_.criterion_
     read = []
-    net.heads.register_forward_pre_hook(lambda heads, arguments: read.append(arguments[0]))
+    net.heads[0].register_forward_pre_hook(lambda heads, arguments: read.append(arguments[0]))
     losses = criterion.per_task(net(inputs), targets)
     order = data.order(np.arange(3, 33))
     entries = order.rows if per_step else order.samples
@@ -78,7 +80,7 @@ def test_one_loss_call_is_that_of_every_task_alone(ragged, kind, per_step, missi
         s = np.where(np.isnan(labels), 0.0, s)
         s = task.label_weights(np.nan_to_num(labels), s, name=name)
         s, known = s / s.sum() * 40 / 30, ~np.isnan(labels[entries])
-        rows, head = entries[known], net.heads[k]
+        rows, head = entries[known], net.heads[0][k]
         output = F.linear(read[0], head.weight, head.bias)[torch.from_numpy(known)]
         encoded = torch.from_numpy(task.encode(labels[rows], name=name))
         alone = (torch.from_numpy(s[rows]) * task.losses(output, encoded)).sum()
@@ -183,7 +185,10 @@ def test_losses_come_in_the_order_of_the_tasks(ragged, mixed_labels):
     outputs = model.net_.module_(inputs)
     together = model.net_.criterion_.per_task(outputs, targets)
     for target in targets:
-        alone = MultiTaskLoss(model.net_.criterion_.losses, np.ones(6)).per_task(outputs, [target])
+        losses = MultiTaskLoss(
+            model.net_.criterion_.losses, [0.0] * 6, FixedWeights(), list(range(6)), None
+        )
+        alone = losses.per_task(outputs, [target])
         torch.testing.assert_close(alone, together[list(target.tasks)])
 
 

@@ -73,7 +73,8 @@ def training_data(model, X, y, weights=None):
     sequences = validate_sequences(model, X, reset=False)
     columns = read_labels(y, sequences.lengths).matched(model.task_names_)
     weights = check_sample_weight(weights, len(sequences), model.task_names_)
-    return model._data(sequences, columns, weights, np.arange(len(sequences)))
+    targets = model._encode(columns, weights, np.arange(len(sequences)), sequences)
+    return model._sequence_data(sequences, targets)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)

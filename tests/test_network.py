@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from sk_mtrnn import Ragged
-from sk_mtrnn._network import MultiTaskNetwork, PackedInputs
+from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
 from sk_mtrnn.recurrence import PackedLayout, RecurrentStack, SeededDropout
+from sk_mtrnn.relations import resolve_relation
 from sk_mtrnn.sequences import packed_order
+from sk_mtrnn.sharing import HardSharing
 
 LENGTHS = [3, 7, 1, 7, 5]
 
@@ -33,10 +35,14 @@ def unpacked(steps, layout):
     return [torch.stack([steps[starts[t] + b] for t in range(n)]) for b, n in enumerate(lengths)]
 
 
+def specs(*n_outputs):
+    return [TaskSpec(k, n, torch.softmax) for k, n in enumerate(n_outputs)]
+
+
 def network(**params):
     defaults = {
         "n_features": 2,
-        "n_outputs": (3, 1, 2),
+        "tasks": specs(3, 1, 2),
         "per_step": (False, False, True),
         "cell": "gru",
         "activation": "tanh",
@@ -44,6 +50,9 @@ def network(**params):
         "bidirectional": False,
         "dropout": 0.0,
         "pooling": "last",
+        "sharing": HardSharing(),
+        "relation": resolve_relation(None),
+        "relatedness": None,
         "dtype": torch.float64,
     }
     torch.manual_seed(0)
@@ -90,7 +99,7 @@ def test_stack_is_torchs_bidirectional_stack(cell, reference, equal):
         state[f"layers.{layer}.{name.replace(f'_l{layer}', '_l0')}"] = value
     ours.load_state_dict(state)
     layout = PackedLayout(packed.batch_sizes)
-    states, ours_final = ours(packed.data, layout)
+    states, ours_final = ours(packed.data, layout)[-1]
     expected, final = theirs(packed)
     torch.testing.assert_close(states, expected.data, rtol=0, atol=1e-12)
     final = final[0] if cell == "lstm" else final
@@ -105,9 +114,10 @@ def test_pooling_is_that_of_each_sequence_alone(batch, pooling, bidirectional):
     _, inputs = batch
     module = network(pooling=pooling, bidirectional=bidirectional)
     if pooling == "attention":
-        nn.init.normal_(module.pooling.query)
-    states, final = module.recurrence(inputs.steps, inputs.layout)
-    pooled = module.pooling(states, final, inputs.layout).expand(3, -1, -1)
+        nn.init.normal_(module.readings[0].pooling.query)
+    states, final = module.stacks[0](inputs.steps, inputs.layout)[-1]
+    reading = module.readings[0]
+    pooled = reading.pooling(states[None], final[None], inputs.layout).expand(3, -1, -1)
     for b, h in enumerate(unpacked(states, inputs.layout)):
         for k in range(3):
             if pooling == "last":
@@ -117,7 +127,7 @@ def test_pooling_is_that_of_each_sequence_alone(batch, pooling, bidirectional):
             elif pooling == "max":
                 expected = h.amax(0)
             else:
-                q = module.pooling.query[k]
+                q = reading.pooling.query[k]
                 expected = torch.softmax(h @ q / h.shape[1] ** 0.5, 0) @ h
             torch.testing.assert_close(pooled[k, b], expected, rtol=0, atol=1e-12)
     outputs = module(inputs)
@@ -155,7 +165,7 @@ def test_attention_weights_sum_to_one_and_start_equal(batch):
     weights = unpacked(module.attention(inputs), inputs.layout)
     for w in weights:
         torch.testing.assert_close(w, torch.full_like(w, 1 / len(w)))
-    nn.init.normal_(module.pooling.query)
+    nn.init.normal_(module.readings[0].pooling.query)
     for w in unpacked(module.attention(inputs), inputs.layout):
         torch.testing.assert_close(w.sum(0), torch.ones(3, dtype=torch.float64))
 
@@ -174,8 +184,8 @@ def test_seeded_dropout_keeps_the_mean_and_its_own_randomness():
 
 
 def test_heads_of_equal_shape_start_equal_whatever_stands_beside_them():
-    first, second = network(n_outputs=(3, 1, 3)), network(n_outputs=(1, 3, 3))
-    chosen = first.heads[0], first.heads[2], second.heads[1], second.heads[2]
+    first, second = network(tasks=specs(3, 1, 3)), network(tasks=specs(1, 3, 3))
+    chosen = first.heads[0][0], first.heads[0][2], second.heads[0][1], second.heads[0][2]
     weights = [head.weight for head in chosen]
     for other in weights[1:]:
         assert torch.equal(weights[0], other)
@@ -190,7 +200,7 @@ def test_dropout_acts_between_layers_and_before_every_head(batch):
     ):
         module = network(dropout=0.5, **params)
         module.train()
-        states = [module.recurrence(inputs.steps, inputs.layout)[0] for _ in range(2)]
+        states = [module.stacks[0](inputs.steps, inputs.layout)[-1][0] for _ in range(2)]
         assert torch.equal(*states) != changes[0]
         for first, second in zip(module(inputs), module(inputs), strict=True):
             assert torch.equal(first, second) != changes[1]

@@ -191,13 +191,13 @@ def test_task_weight_of_zero_does_not_train_the_task(ragged, y):
     model = MultiTaskRNNRegressor(**{**SMALL, "max_epochs": 30}, task_weights={0: 0.0, 1: 1.0})
     losses = model.fit(ragged, y).loss_curve_
     assert losses[-1, 1] < 0.5 * losses[0, 1]
-    head = model.net_.module_.heads[0]
+    head = model.net_.module_.heads[0][0]
     assert (head.bias == 0).all()
 
 
 def test_learned_parameters_of_modules_move(ragged, y):
     model = MultiTaskRNNRegressor(**SMALL, pooling="attention").fit(ragged, y)
-    assert (model.net_.module_.pooling.query != 0).all()
+    assert (model.net_.module_.readings[0].pooling.query != 0).all()
 
 
 def test_callbacks_are_copied_and_called(ragged, y):
@@ -389,7 +389,7 @@ def test_partial_fit_follows_rate_and_task_weights(ragged, y):
     model.set_params(learning_rate=1e-30, task_weights=[0.0, 5.0]).partial_fit(ragged, y)
     for old, new in zip(before, model.net_.module_.parameters(), strict=True):
         torch.testing.assert_close(old, new.detach(), rtol=0, atol=1e-12)
-    assert model.net_.criterion_.task_weights.tolist() == [0.0, 5.0]
+    assert model.net_.criterion_.weigher.fixed.tolist() == [0.0, 5.0]
     with pytest.raises(ValueError, match="task_weights must be nonnegative"):
         model.set_params(task_weights=[-1.0, 1.0]).partial_fit(ragged, y)
 

@@ -4,31 +4,36 @@ A fit is `build_net` (weights from a seed), `train` (epochs over `SequenceData`)
 `forward`. Tensors come in and numpy arrays go out; labels are never seen here.
 """
 
-from ._build import (
-    OPTIMIZERS,
-    build_net,
+from ._build import OPTIMIZERS, build_net, train, update_net
+from ._checks import (
     check_amp,
     check_callbacks,
     check_hidden_layer_sizes,
     check_net_params,
+    check_time_delays,
     resolve_device,
-    train,
-    update_net,
 )
 from ._data import SequenceData
-from ._net import attention, forward
+from ._extend import ExtendedNet
+from ._net import attention, common, forward, task_relation
+from ._systems import Systems
 
 __all__ = [
     "OPTIMIZERS",
+    "ExtendedNet",
     "SequenceData",
+    "Systems",
     "attention",
     "build_net",
     "check_amp",
     "check_callbacks",
     "check_hidden_layer_sizes",
     "check_net_params",
+    "check_time_delays",
+    "common",
     "forward",
     "resolve_device",
+    "task_relation",
     "train",
     "update_net",
 ]

@@ -1,19 +1,23 @@
 """From the estimators' parameters to a skorch net, and through a fit."""
 
+import contextlib
 import copy
 import inspect
-from numbers import Integral
 
+import joblib
 import numpy as np
 import torch
-from skorch.callbacks import Callback, LRScheduler, PrintLog
+from skorch.callbacks import LRScheduler, PrintLog
 
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
 from ..recurrence import SeededDropout, reused_buffers
+from ..weighting import FixedWeights
 from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
+from ._checks import resolve_device
+from ._module import module_params, task_specs
 from ._net import MultiTaskNet
-from ._seeding import borrowed_generators, seeded_dropout
+from ._seeding import borrowed_generators, seeded_draws
 from ._threads import threads_for
 from ._turns import takes_turns
 
@@ -24,124 +28,10 @@ OPTIMIZERS = {
     "sgd": torch.optim.SGD,
 }
 
-# what the estimators' own parameters say; net_params may not say it again
-_OWNED = {
-    "module": "cell, hidden_layer_sizes, pooling and dropout",
-    "criterion": "tasks and task_weights",
-    "optimizer": "optimizer",
-    "lr": "learning_rate",
-    "optimizer__lr": "learning_rate",
-    "optimizer__weight_decay": "weight_decay",
-    "max_epochs": "max_epochs",
-    "batch_size": "batch_size",
-    "train_split": "early_stopping and validation_fraction",
-    "callbacks": "callbacks",
-    "device": "device",
-    "verbose": "verbose",
-    "warm_start": "warm_start",
-    "dataset": "X",
-    "predict_nonlinearity": "tasks",
-    "classes": "tasks",
-}
-_OWNED_BY_LOADER = ("batch_size", "sampler", "batch_sampler", "shuffle", "collate_fn", "generator")
+_LISTS = ["task_losses", "task_weights"]  # of the history, which no line of a log has room for
 
 
-def check_hidden_layer_sizes(hidden_layer_sizes):
-    """Refuse sizes that are not positive integers, or none.
-
-    Raises
-    ------
-    ValueError
-    """
-    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object))
-    whole = all(isinstance(size, Integral) and size > 0 for size in sizes.ravel())
-    if sizes.ndim != 1 or not len(sizes) or not whole:
-        raise ValueError(
-            "hidden_layer_sizes must hold at least one positive integer, found "
-            f"{hidden_layer_sizes!r}."
-        )
-
-
-def check_net_params(net_params):
-    """Refuse skorch arguments that a parameter of the estimators owns.
-
-    Raises
-    ------
-    ValueError
-        Naming the argument and the parameter that owns it.
-    """
-    for name in net_params or ():
-        if not isinstance(name, str):
-            raise ValueError(f"net_params must have str keys, found {name!r}.")
-        prefix, _, rest = name.partition("__")
-        owner = _OWNED.get(name)
-        if owner is None and prefix in ("module", "criterion"):
-            owner = _OWNED[prefix]
-        if owner is None and prefix.startswith("iterator_") and rest in _OWNED_BY_LOADER:
-            owner = "batch_size and random_state"
-        if owner is not None:
-            raise ValueError(
-                f"net_params must not hold {name!r}: it is decided by the estimator's {owner}."
-            )
-
-
-def check_callbacks(callbacks):
-    """Refuse what is no callback.
-
-    Raises
-    ------
-    ValueError
-    """
-    for entry in callbacks or ():
-        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-        kind = callback if isinstance(callback, type) else type(callback)
-        if not issubclass(kind, Callback):
-            raise ValueError(
-                "callbacks must hold skorch callbacks, or pairs of a name and one, found "
-                f"{entry!r}."
-            )
-
-
-def resolve_device(device):
-    """Turn the parameter ``device`` into a torch device that is there.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device must be 'auto' or a device of this machine, found {device!r}: {error}"
-        ) from error
-    return str(device)
-
-
-def check_amp(estimator):
-    """Refuse mixed precision where there is none.
-
-    Raises
-    ------
-    ValueError
-    """
-    if estimator.amp:
-        device = resolve_device(estimator.device)
-        if torch.device(device).type != "cuda":
-            raise ValueError(f"amp=True needs a CUDA device, found device={device!r}.")
-        if estimator.dtype != "float32":
-            raise ValueError(f"amp=True needs dtype='float32', found {estimator.dtype!r}.")
-        if estimator.recurrence == "packed":
-            raise ValueError(
-                "amp=True needs recurrence='auto' or 'torch', as the packed kernels know no mixed "
-                "precision, found 'packed'."
-            )
-
-
-def build_net(estimator, n_features, task_set, task_weights, seed, weights=None):
+def build_net(estimator, n_features, task_set, systems, relatedness, seed, state=None):
     """Build a net with its initial weights.
 
     Parameters
@@ -150,11 +40,13 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
         Read for its parameters.
     n_features : int
     task_set : TaskSet
-    task_weights : ndarray of shape (K,)
+    systems : Systems
+    relatedness : ndarray of shape (K, K), or None
+        How related the tasks are; None if no system asks.
     seed : int
         Decides the initial weights.
-    weights : dict of str to Tensor, default=None
-        State to start from instead (warm start).
+    state : pair of dict of str to Tensor, default=None
+        State of the module and of its loss to start from instead (warm start).
 
     Returns
     -------
@@ -163,43 +55,66 @@ def build_net(estimator, n_features, task_set, task_weights, seed, weights=None)
     Raises
     ------
     ValueError
-        If ``weights`` belong to a network of another shape.
+        If ``state`` belongs to a network of another shape, or if two systems do not go together.
     """
     e = estimator
+    specs = task_specs(e, task_set)
+    n_first = len(specs) - task_set.n_added
+    related = None if relatedness is None else relatedness[:n_first, :n_first]
     optimizer = (
         OPTIMIZERS.get(e.optimizer, e.optimizer) if isinstance(e.optimizer, str) else e.optimizer
     )
     params = {
         "module": MultiTaskNetwork,
         "module__n_features": n_features,
-        "module__n_outputs": tuple(task.n_outputs for task in task_set.tasks),
-        "module__per_step": task_set.step_flags,
-        **{f"module__{name}": value for name, value in _module_params(e).items()},
+        "module__tasks": specs[:n_first],
+        "module__per_step": task_set.step_flags[:n_first],
+        "module__relatedness": related,
+        **{f"module__{name}": value for name, value in module_params(e).items()},
+        "module__sharing": systems.sharing,
+        "module__relation": systems.relation,
         "criterion": MultiTaskLoss,
         "criterion__losses": [task.losses for task in task_set.tasks],
-        "criterion__task_weights": task_weights,
+        "criterion__trims": [task.trim for task in task_set.tasks],
+        "criterion__weighting": systems.weighting,
+        "criterion__names": task_set.names,
+        "criterion__likelihoods": np.array([task.likelihood for task in task_set.tasks]),
+        "criterion__relatedness": relatedness,
         "optimizer": optimizer,
         "lr": e.learning_rate,
         "batch_size": e.batch_size,
         "train_split": None,
         "device": resolve_device(e.device),
         "verbose": max(e.verbose - 1, 0),
-        "callbacks__print_log": PrintLog(keys_ignored="task_losses") if e.verbose > 1 else None,
+        "callbacks__print_log": PrintLog(keys_ignored=_LISTS) if e.verbose > 1 else None,
         **_optimizer_params(e, optimizer),
     }
     params.update(e.net_params or {})
     with borrowed_generators(seed):
         net = MultiTaskNet(**params).initialize()
     net.scaler = torch.amp.GradScaler("cuda") if e.amp else None
-    if weights is not None:
-        try:
-            net.module_.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(
-                "warm_start=True needs the same network as in the last fit, but its parameters, "
-                f"its tasks or the classes changed: {error}"
-            ) from error
+    for spec, per_step in zip(specs[n_first:], task_set.step_flags[n_first:], strict=True):
+        net.module_.add_task(spec, per_step, seed)
+    if task_set.n_added:
+        net.initialize_optimizer()
+    net.batching, net.aggregation = systems.batching, systems.aggregation
+    systems.check_shared(e, net.module_)
+    if state is not None:
+        _load_state(net, *state)
     return net
+
+
+def _load_state(net, weights, learned):
+    try:
+        net.module_.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True needs the same network as in the last fit, but its parameters, "
+            f"its tasks or the classes changed: {error}"
+        ) from error
+    if net.criterion_.weigher.fixed is None:  # what is given is what counts
+        with contextlib.suppress(RuntimeError):  # of another weighting
+            net.criterion_.load_state_dict(learned)
 
 
 def _optimizer_params(e, optimizer):
@@ -242,8 +157,8 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     Returns
     -------
     dict
-        ``"losses"`` (list of K floats an epoch), ``"scores"`` (one float an epoch) and
-        ``"best_epoch"`` of this call, counted from 1 (0 if no epoch was completed).
+        ``"losses"`` and ``"weights"`` (a list of K floats an epoch each), ``"scores"`` (one float an
+        epoch) and ``"best_epoch"`` of this call, counted from 1 (0 if no epoch was completed).
     """
     before = len(net.history)
     names = [str(name) for name in names]
@@ -267,7 +182,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     foreign = _runs_foreign_code(estimator)  # takes turns anyway, as it borrows the generators
     with (
         borrowed_generators(seed, borrow=foreign),
-        seeded_dropout(net.module_, seed, net.device),
+        seeded_draws((net.module_, net.criterion_), seed, net.device),
         threads_for(net, estimator.n_threads),
         reused_buffers(),
     ):
@@ -281,12 +196,13 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
         best_epoch = best.best_epoch_
     return {
         "losses": [row["task_losses"] for row in completed],
+        "weights": [row["task_weights"] for row in completed],
         "scores": scores,
         "best_epoch": best_epoch,
     }
 
 
-def update_net(net, estimator, task_weights):
+def update_net(net, estimator, systems):
     """Let a net follow the parameters that may change between two calls of `partial_fit`.
 
     Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout`` and
@@ -297,20 +213,25 @@ def update_net(net, estimator, task_weights):
     net : MultiTaskNet
     estimator : BaseMultiTaskRNN
         Read for its parameters.
-    task_weights : ndarray of shape (K,)
+    systems : Systems
 
     Raises
     ------
     ValueError
         If a parameter that decides the network has changed.
     """
-    for name, value in _module_params(estimator).items():
-        if getattr(net, f"module__{name}") != value and name != "dropout":
+    given = module_params(estimator)
+    given |= {"sharing": systems.sharing, "relation": systems.relation}
+    for name, value in given.items():
+        before = getattr(net, f"module__{name}")
+        if joblib.hash(before) != joblib.hash(value) and name != "dropout":
+            name = {"relation": "task_relation"}.get(name, name)
             raise ValueError(
                 f"partial_fit goes on with the network it has, but {name} changed: expected "
-                f"{getattr(net, f'module__{name}')!r}, found {value!r}."
+                f"{before!r}, found {value!r}."
             )
-    net.criterion_.task_weights.copy_(torch.as_tensor(task_weights))
+    _update_weighting(net, systems.weighting)
+    net.batching, net.aggregation = systems.batching, systems.aggregation
     net.batch_size = estimator.batch_size
     for layer in net.module_.modules():
         if isinstance(layer, SeededDropout):
@@ -326,25 +247,24 @@ def update_net(net, estimator, task_weights):
             group["weight_decay"] = estimator.weight_decay
 
 
-def _module_params(e):
-    """The parameters that decide the recurrence and its precision."""
-    return {
-        "cell": e.cell,
-        "activation": e.activation,
-        "recurrence": e.recurrence,
-        "amp": e.amp,
-        "hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
-        "bidirectional": e.bidirectional,
-        "dropout": e.dropout,
-        "pooling": e.pooling,
-        "dtype": getattr(torch, e.dtype),
-    }
+def _update_weighting(net, weighting):
+    """Take over new fixed weights; a system that learns goes on as it is."""
+    before = net.criterion__weighting
+    if not isinstance(weighting, FixedWeights) or not isinstance(before, FixedWeights):
+        if joblib.hash(before) != joblib.hash(weighting):
+            raise ValueError(
+                "partial_fit goes on with the weighting it has, but task_weights changed: expected "
+                f"{before!r}, found {weighting!r}."
+            )
+        return
+    net.criterion_.weigher.set(weighting.task_weights)
 
 
 def _runs_foreign_code(e):
     """Whether training calls code that is not known to leave the global generators alone."""
     given = (e.cell, e.optimizer, e.scoring)
-    return any(map(callable, given)) or bool(e.callbacks) or bool(e.net_params)
+    foreign = e.callbacks or e.net_params or e.gradient_aggregation is not None
+    return any(map(callable, given)) or bool(foreign)
 
 
 def _schedule(e, epochs, validated):

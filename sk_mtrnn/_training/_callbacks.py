@@ -35,19 +35,32 @@ class TaskLosses(Callback):
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         batches = net.history[-1, "batches"]
         batches = [batch for batch in batches if "train_task_losses" in batch]
-        losses = np.average(
-            [batch["train_task_losses"] for batch in batches],
-            axis=0,
-            weights=[batch["train_batch_size"] for batch in batches],
-        )
+        sizes = np.array([batch["train_batch_size"] for batch in batches], dtype=float)
+        losses = _mean([batch["train_task_losses"] for batch in batches], sizes)
         losses[~dataset_train.has_labels] = np.nan  # a task without labels has no loss, not none
         net.history.record("task_losses", losses.tolist())
+        weigher = net.criterion_.weigher
+        if "train_task_weights" in batches[0]:
+            weights = _mean([batch["train_task_weights"] for batch in batches], sizes)
+        else:
+            weights = np.array(weigher.fixed, dtype=float)
+        net.history.record("task_weights", weights.tolist())
+        weigher.after_epoch(losses)
         for name, loss in zip(self.names, net.history[-1, "task_losses"], strict=True):
             net.history.record(f"{name} loss", loss)
 
     def on_train_end(self, net, **kwargs):
         if len(net.history):
             net.history[-1]["batches"] = []
+
+
+def _mean(rows, weights):
+    """Weighted mean of every column over the rows where it is not NaN; NaN if it is everywhere."""
+    rows = np.array(rows)
+    weights = np.where(np.isnan(rows), 0.0, weights[:, None])
+    total = weights.sum(0)
+    mean = np.full(rows.shape[1], np.nan)
+    return np.divide((weights * np.nan_to_num(rows)).sum(0), total, out=mean, where=total > 0)
 
 
 class BestWeights(Callback):

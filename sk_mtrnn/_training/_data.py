@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from .._loss import Target
 from .._network import PackedInputs
 from ..recurrence import PackedLayout
+from ..sampling import TaskBatch
 from ..sequences import packed_order
 
 
@@ -52,6 +53,16 @@ class SequenceData(Dataset):
         for group in self.targets:
             self.has_labels[list(group.tasks)] = group.weights.any(axis=0)
 
+    def labelled(self):
+        """Which samples have a label that weighs: bool, shape (len(self), n_tasks)."""
+        found = np.zeros((len(self), len(self.has_labels)), dtype=bool)
+        for group in self.targets:
+            weighs = group.weights != 0  # [entries, G]
+            if group.per_step:
+                weighs = np.logical_or.reduceat(weighs, self.sequences.offsets[:-1])
+            found[:, list(group.tasks)] = weighs[self.samples]
+        return found
+
     def _group(self, tasks, targets):
         """Tasks whose losses are computed together, side by side."""
         values = np.stack([target.values for target in targets], axis=1)
@@ -81,17 +92,20 @@ class SequenceData(Dataset):
 
         Parameters
         ----------
-        batch : ndarray of int, shape (B,)
-            Positions among ``samples``.
+        batch : ndarray of int, shape (B,), or TaskBatch
+            Positions among ``samples``. Of a TaskBatch only one task has labels.
 
         Returns
         -------
         inputs : PackedInputs
         targets : tuple of Target
         """
+        serves = None
+        if isinstance(batch, TaskBatch):
+            batch, *serves = batch
         order = self.order(batch)
         inputs = PackedInputs(self._steps(order), PackedLayout(torch.from_numpy(order.batch_sizes)))
-        return inputs, tuple(group.cut(order) for group in self.targets)
+        return inputs, tuple(group.cut(order, serves) for group in self.targets)
 
     def _steps(self, order):
         """Scaled inputs in packed order: a Tensor of shape (S, F)."""
@@ -135,13 +149,16 @@ class _Group(NamedTuple):
     per_step: bool
     partial: bool
 
-    def cut(self, order):
-        """The Target of a batch."""
+    def cut(self, order, serves=None):
+        """The Target of a batch, or of one that serves a task, with the share of its samples."""
         entries = order.rows if self.per_step else order.samples
         values = np.ascontiguousarray(self.values.take(entries, axis=0).T)  # [G, M]
         weights = np.ascontiguousarray(self.weights.take(entries, axis=0).T)  # [G, M]
         weights /= len(order.samples)
-        labelled = torch.from_numpy(weights != 0) if self.partial else None
+        if serves is not None:
+            task, share = serves
+            weights *= np.where(np.array(self.tasks) == task, share, 0.0)[:, None]
+        labelled = torch.from_numpy(weights != 0) if self.partial or serves else None
         return Target(self.tasks, torch.from_numpy(values), torch.from_numpy(weights), labelled)
 
 

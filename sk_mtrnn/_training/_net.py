@@ -3,6 +3,7 @@
 import contextlib
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from skorch import NeuralNet
 from torch.utils.data import DataLoader
 
 from ..recurrence import reused_buffers
+from ..sampling import MixedBatching
 from ..sequences import LengthBatches
 from ._batches import Batches
 from ._callbacks import Diverged, is_finite
@@ -33,6 +35,8 @@ class MultiTaskNet(NeuralNet):
     """
 
     rng = None
+    batching = MixedBatching()
+    aggregation = None  # of the tasks' gradients, where not their losses are summed
     scaler = None  # of the loss, for mixed precision
     takes_turns = False
 
@@ -42,12 +46,17 @@ class MultiTaskNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         size = self.batch_size
         if not training and len(dataset):
-            width = dataset.sequences.n_features + self.module_.recurrence.output_size
+            states = sum(max(stack.sizes) for stack in self.module_.stacks)
+            width = dataset.sequences.n_features + states
             fitting = _INFERENCE_NUMBERS // (int(dataset.lengths.max()) * width)
             size = min(max(fitting, 1), _INFERENCE_SAMPLES)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
         loader = self.iterator_train if training else self.iterator_valid
-        sampler = LengthBatches(dataset.lengths, size, self.rng if training else None)
+        if training:
+            labelled = dataset.labelled() if self.batching.one_task else None
+            sampler = self.batching.batches(dataset.lengths, labelled, size, self.rng)
+        else:
+            sampler = LengthBatches(dataset.lengths, size)
         if loader is DataLoader and not params:
             return Batches(dataset, sampler)
         return loader(
@@ -65,19 +74,29 @@ class MultiTaskNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         return self.criterion_(self._task_losses(y_pred, y_true))
 
+    def train_step(self, batch, **fit_params):
+        step = super().train_step(batch, **fit_params)
+        self.criterion_.weigher.after_step(partial(self._losses_now, batch))
+        return step
+
     def train_step_single(self, batch, **fit_params):
         self._set_training(True)
         inputs, targets = batch
         y_pred = self.infer(inputs, **fit_params)
         losses = self._task_losses(y_pred, targets)
+        penalty = y_pred.penalty
         y_pred = y_pred.detach()  # or it would hold the buffers of its graph beyond the next step
-        loss = self.criterion_(losses)
-        if self.scaler is None:
-            loss.backward()
+        loss, weights = self._weigh(losses, targets)
+        if penalty is not None:
+            loss = loss + penalty
+        scale = (lambda loss: loss) if self.scaler is None else self.scaler.scale
+        if self.aggregation is None:
+            scale(loss).backward()
         else:
-            self.scaler.scale(loss).backward()
+            self._aggregate(scale, losses, targets, penalty)
+        if self.scaler is not None:
             self.scaler.unscale_(self.optimizer_)  # before anybody looks at the gradients
-        step = self._record(losses, loss, y_pred, "train")
+        step = self._record(losses, loss, y_pred, "train", weights)
         if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
             raise Diverged
         return step
@@ -101,11 +120,46 @@ class MultiTaskNet(NeuralNet):
         targets = [target.to(self.device) for target in targets]
         return self.criterion_.per_task(y_pred, targets)
 
-    def _record(self, losses, loss, y_pred, part):
-        """Write the losses into the history: after the backward pass, in one copy from a device."""
-        numbers = torch.cat([losses.detach(), loss.detach()[None]]).cpu()
-        self.history.record_batch(f"{part}_task_losses", numbers[:-1].tolist())
-        return {"loss": numbers[-1], "y_pred": y_pred}
+    def _weigh(self, losses, targets):
+        """The number to minimise, and the weights of the tasks in it if they are not fixed."""
+        if self.criterion_.weigher.fixed is not None and not self.batching.one_task:
+            return self.criterion_(losses), None
+        labelled = self.criterion_.labelled(targets).to(self.device)
+        loss = self.criterion_(losses, labelled, self.module_.shared_parameters())
+        (weights,) = torch.autograd.grad(loss, losses, retain_graph=True)
+        return loss, weights.masked_fill(~labelled, torch.nan)
+
+    def _aggregate(self, scale, losses, targets, penalty):
+        """Gradients of the tasks brought into agreement, instead of their sum."""
+        weights = torch.as_tensor(self.criterion_.weigher.fixed).to(losses)
+        shared = self.module_.shared_parameters()
+        known = {id(parameter) for parameter in shared}
+        own = [p for p in self.module_.parameters() if id(p) not in known and p.requires_grad]
+        labelled = self.criterion_.labelled(targets).to(self.device)
+        self.aggregation.backward(scale(weights * losses), labelled, shared, own)
+        if penalty is not None:
+            scale(penalty).backward()
+
+    def _losses_now(self, batch):
+        """Losses of a batch by the present weights, without a graph."""
+        with torch.no_grad():
+            return self._task_losses(self.infer(batch[0]), batch[1])
+
+    def _record(self, losses, loss, y_pred, part, weights=None):
+        """Write the losses into the history: after the backward pass, in one copy from a device.
+
+        ``weights`` are NaN for tasks without labels in the batch.
+        """
+        numbers = [losses.detach(), loss.detach()[None]]
+        numbers = torch.cat(numbers if weights is None else [*numbers, weights]).cpu()
+        task_losses = numbers[: len(losses)]
+        if weights is not None:
+            weights = numbers[len(losses) + 1 :]
+            self.history.record_batch(f"{part}_task_weights", weights.tolist())
+            if self.batching.one_task:
+                task_losses = task_losses.masked_fill(weights.isnan(), torch.nan)
+        self.history.record_batch(f"{part}_task_losses", task_losses.tolist())
+        return {"loss": numbers[len(losses)], "y_pred": y_pred}
 
     def _set_training(self, training=True):
         # a walk over all modules, at every batch: only where it changes something
@@ -199,6 +253,26 @@ def attention(net, dataset, n_threads):
 
     net.module_.eval()
     return _collect(net, dataset, n_threads, attend, per_step=(True,))[0]
+
+
+def common(net, dataset, n_threads):
+    """Pooled common states: an ndarray of shape (n_samples, D)."""
+
+    def read(batch):
+        with torch.no_grad():
+            return (net.module_.common(batch[0].to(net.device)),)
+
+    net.module_.eval()
+    return _collect(net, dataset, n_threads, read, per_step=(False,))[0]
+
+
+def task_relation(net, dataset, n_threads):
+    """The matrix of the relation between tasks, (K, K) or None; over data where it needs some."""
+    relation = net.module_.relation
+    if relation.needs_data:
+        with relation.recording():
+            forward(net, dataset, n_threads)
+    return relation.matrix()
 
 
 def _collect(net, dataset, n_threads, compute, per_step):

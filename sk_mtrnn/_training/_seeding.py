@@ -7,8 +7,6 @@ import threading
 import numpy as np
 import torch
 
-from ..recurrence import SeededDropout
-
 # torch and third-party modules draw their initial weights from the global generator, which threads
 # share: one at a time may borrow it.
 _GLOBAL_GENERATORS = threading.RLock()
@@ -51,10 +49,10 @@ def borrowed_generators(seed, borrow=True):
 
 
 @contextlib.contextmanager
-def seeded_dropout(module, seed, device):
-    """Let the dropout of a module draw from a generator of its own while training."""
+def seeded_draws(modules, seed, device):
+    """Let what draws in some modules do so from a generator of its own while training."""
     generator = torch.Generator(device).manual_seed(seed)
-    layers = [layer for layer in module.modules() if isinstance(layer, SeededDropout)]
+    layers = [part for module in modules for part in module.modules() if hasattr(part, "generator")]
     for layer in layers:
         layer.generator = generator
     try:

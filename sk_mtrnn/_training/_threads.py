@@ -108,7 +108,7 @@ def _number(net, n_threads, setting):
     if setting.forked:
         return 1
     if n_threads == "auto":
-        widest = max(layer.hidden_size for layer in net.module_.recurrence.layers)
+        widest = max(layer.hidden_size for stack in net.module_.stacks for layer in stack.layers)
         if widest <= _SMALL or _shares_cores():
             return 1
         n_threads = setting.before

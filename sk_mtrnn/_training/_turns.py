@@ -81,7 +81,8 @@ def takes_turns(net, data):
     """
     if torch.device(net.device).type != "cpu" or torch.get_num_threads() > 1:
         return False
-    n_sequences, layers = min(net.batch_size, len(data)), net.module_.recurrence.layers
+    n_sequences = min(net.batch_size, len(data))
+    layers = [layer for stack in net.module_.stacks for layer in stack.layers]
     if max(layer.hidden_size for layer in layers) * n_sequences > _SMALL:
         return False
     inputs, _ = data[np.arange(n_sequences)]  # batches are alike

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ._cells import GRU, LSTM, RNN, GivenCell
+from ._time_delay import TimeDelayLayer
 
 CELLS = ("rnn", "gru", "lstm")
 
@@ -72,6 +73,13 @@ class RecurrentStack(nn.Module):
         Units of each layer.
     bidirectional : bool
     dropout : float
+    time_delays : tuple of int or None, default=None
+        Delays of a `TimeDelayLayer` in front, as wide as the first layer.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        D of each layer.
     """
 
     def __init__(
@@ -83,14 +91,19 @@ class RecurrentStack(nn.Module):
         bidirectional,
         dropout,
         recurrence="auto",
+        time_delays=None,
     ):
         super().__init__()
+        self.front = None
+        if time_delays is not None:
+            self.front = TimeDelayLayer(input_size, hidden_layer_sizes[0], time_delays)
+            input_size = hidden_layer_sizes[0]
         self.layers = nn.ModuleList()
         for hidden_size in hidden_layer_sizes:
             layer = make_layer(cell, input_size, hidden_size, bidirectional, activation, recurrence)
             self.layers.append(layer)
             input_size = layer.output_size
-        self.output_size = input_size
+        self.sizes = tuple(layer.output_size for layer in self.layers)
         self.dropout = SeededDropout(dropout)
 
     def forward(self, steps, layout):
@@ -103,11 +116,33 @@ class RecurrentStack(nn.Module):
 
         Returns
         -------
-        states : Tensor of shape (S, D)
-            Of the last layer.
-        final : Tensor of shape (B, D)
-            The state each of its directions ends in.
+        list of (states, final)
+            Of each layer its states, a Tensor of shape (S, D), and the state each of its directions
+            ends in, (B, D).
         """
-        for i, layer in enumerate(self.layers):
-            steps, final = layer(self.dropout(steps) if i else steps, layout)
-        return steps, final[0]
+        levels = []
+        for i in range(len(self.layers)):
+            levels.append(self.layer(i, steps, layout))
+            steps = levels[-1][0]
+        return levels
+
+    def layer(self, i, steps, layout):
+        """Run layer ``i`` alone, with what stands before it.
+
+        Parameters
+        ----------
+        i : int
+        steps : Tensor of shape (S, F) for the first layer, else the states (S, D) of the one before
+        layout : PackedLayout
+
+        Returns
+        -------
+        states : Tensor of shape (S, D)
+        final : Tensor of shape (B, D)
+        """
+        if i:
+            steps = self.dropout(steps)
+        elif self.front is not None:
+            steps = self.front(steps, layout)
+        states, final = self.layers[i](steps, layout)
+        return states, final[0]

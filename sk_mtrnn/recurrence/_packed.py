@@ -145,6 +145,7 @@ class PackedLayout:
         self.n_sequences = self._sizes[0]
         self.equal_length = self._sizes[-1] == self.n_sequences
         self._chunks = {}
+        self._shifts = {}
 
     def __len__(self):
         return self.n_sequences
@@ -226,6 +227,39 @@ class PackedLayout:
             grid = steps.view(self.n_timesteps, self.n_sequences, -1)  # [T, B, D]
             return grid.flip(0).reshape(steps.shape)
         return steps.index_select(0, self._reversed)
+
+    def _shift(self, delay):
+        """Row of step t + delay, or of the nearest step there is, and if it is one: [S], [S]."""
+        if delay not in self._shifts:
+            step, sequence = self._places
+            wanted = step + delay
+            found = wanted.clamp(min=0).minimum(self._lengths[sequence] - 1)
+            rows = self._starts[found] + sequence
+            self._shifts[delay] = rows.to(self.device), (found == wanted).to(self.device)
+        return self._shifts[delay]
+
+    def shift(self, steps, delay, dim=0):
+        """Step t + delay of the same sequence in place of step t, or the nearest step there is.
+
+        Parameters
+        ----------
+        steps : Tensor with S entries along ``dim``
+        delay : int
+            May be negative.
+        dim : int, default=0
+
+        Returns
+        -------
+        Tensor of the same shape
+        """
+        return steps if delay == 0 else steps.index_select(dim, self._shift(delay)[0])
+
+    def delay(self, steps, delay):
+        """Step t - delay in place of step t, zeros where there is none: (S, D) to (S, D)."""
+        if delay == 0:
+            return steps
+        rows, exists = self._shift(-delay)
+        return steps.index_select(0, rows) * exists[:, None]
 
     def last(self, steps):
         """The last step of each sequence: (S, D) to (B, D)."""

@@ -1,6 +1,6 @@
 """One task's labels as a column: their type, and which of them are missing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,10 @@ class Column:
     values: np.ndarray
     missing: np.ndarray
     per_step: bool | None
+
+    def renamed(self, name):
+        """The same labels under another name."""
+        return replace(self, name=name)
 
     @property
     def labelled(self):

@@ -50,6 +50,23 @@ class Labels:
         columns = [Column(column.name, empty, empty, column.per_step) for column in columns]
         return replace(self, columns=columns, n_samples=0, offsets=None)
 
+    def with_column(self, column):
+        """This layout with one more task, whose labels come last.
+
+        Raises
+        ------
+        ValueError
+            If the layout has no place for it.
+        """
+        if self.layout in ("3d", "steps") and not column.per_step:
+            raise ValueError(
+                f"Task {column.name!r} must have labels per time step, as y of fit has one array "
+                "for all tasks of a sequence; found one a sequence."
+            )
+        layout = {"1d": "2d"}.get(self.layout, self.layout)
+        wider = replace(self, layout=layout, flat=False)
+        return wider.template([*self.columns, column])
+
     def positions(self, names):
         """Which column belongs to each fitted task; 0 for a task whose column is lacking."""
         if self.layout != "frame":

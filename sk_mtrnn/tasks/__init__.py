@@ -4,7 +4,6 @@ from ._base import Task
 from ._classification import ClassificationTask
 from ._inference import infer_task_type
 from ._regression import RegressionTask
-from ._resolve import resolve_task_weights
 from ._task_set import EncodedLabels, TaskSet
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "Task",
     "TaskSet",
     "infer_task_type",
-    "resolve_task_weights",
 ]

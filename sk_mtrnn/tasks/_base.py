@@ -1,10 +1,12 @@
 """What a task is: labels to tensors and back."""
 
 from abc import ABC, abstractmethod
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 
 
 class Task(BaseEstimator, ABC):
@@ -20,10 +22,25 @@ class Task(BaseEstimator, ABC):
         The type's name in ``tasks`` and ``task_types_``.
     encoded_dtype : dtype
         Of the arrays `encode` returns.
+    layer, features, delay, trim
+        How the network reads the task, and its loss the batch; see `RegressionTask`.
     """
 
     type_name: ClassVar[str]
     encoded_dtype: ClassVar[type]
+
+    # options of every task; a task that has one as a parameter overrides it
+    layer = -1
+    features = None
+    delay = 0
+    trim = 0.0
+
+    _common_constraints: ClassVar[dict] = {
+        "layer": [Integral],
+        "features": ["array-like", None],
+        "delay": [Integral],
+        "trim": [Interval(Real, 0, 1, closed="left")],
+    }
 
     @abstractmethod
     def learn(self, labels, weights, *, name, standardize):
@@ -79,8 +96,22 @@ class Task(BaseEstimator, ABC):
         """Loss of each entry: Tensors (..., n_outputs) and (...) to (...).
 
         ``outputs`` is fastest as a transposed tensor, its last axis not the one that lies dense. It
-        must be finite for outputs of 0 and any label: entries without label get these.
+        must be finite for outputs of 0 and any label: entries without label get these. Systems that
+        compare losses by their ratios need it nonnegative.
         """
+
+    @property
+    def likelihood(self):
+        """(a, c): with loss L and a learned s, a exp(-s) L + c s is a negative log-likelihood.
+
+        That of a noise of scale σ, s = log σ² or, where c = 1, log σ; leave-outs are constants. By
+        default that of a likelihood at a temperature σ² (Kendall et al. 2018, equation 10).
+        """
+        return 1.0, 0.5
+
+    def predicted(self, outputs):
+        """Outputs as the predictions another task may read: Tensors (..., C) to (..., P)."""
+        return outputs
 
     @property
     def loss_key(self):

@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
@@ -18,7 +19,10 @@ class ClassificationTask(Task):
 
         ℓ = -Σ_j q_j log p_j,   q_j = (1 - ε) [j = c] + ε / C
 
-    with ε the label smoothing (Szegedy et al. 2016, section 7).
+    with ε the label smoothing (Szegedy et al. 2016, section 7), or, where ``loss="focal"``, the
+    focal loss (Lin et al. 2017, equation 4, without its α, which ``class_weight`` is)
+
+        ℓ = -Σ_j q_j (1 - p_j)^γ log p_j
 
     Parameters
     ----------
@@ -29,6 +33,23 @@ class ClassificationTask(Task):
         Σ s / (C Σ_{entries of the class} s) over the training labels of the task (in
         `partial_fit`: of the chunk), C counting the classes among them. None takes the estimator's
         ``class_weight``.
+    loss : {"cross_entropy", "focal"}, default="cross_entropy"
+    gamma : float, default=2.0
+        γ of "focal": how much entries that are predicted well are played down; 0 is cross-entropy.
+    layer : int, default=-1
+        The recurrent layer the head reads, counted as in ``hidden_layer_sizes`` (Søgaard & Goldberg
+        2016).
+    features : array-like of int or str, or None, default=None
+        Channels of X that are this task's own, by index or name: they go through a projection of
+        their own into the space of inputs which the recurrence shares. None: all channels of X, as
+        they are.
+    delay : int, default=0
+        For labels per time step: that of step t is read off the state of step t + delay. Negative:
+        a forecast. Labels whose state lies outside the sequence are left out of the loss, and
+        predicted from the nearest one.
+    trim : float in [0, 1), default=0.0
+        Share of the labelled entries in every batch, those of the highest losses, that the loss
+        leaves out: outliers. The rest weighs as much as all did.
 
     Attributes
     ----------
@@ -39,6 +60,9 @@ class ClassificationTask(Task):
 
     References
     ----------
+    Lin et al. (2017), "Focal Loss for Dense Object Detection", ICCV.
+    Søgaard & Goldberg (2016), "Deep multi-task learning with low level tasks supervised at lower
+    layers", ACL.
     Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision", CVPR.
 
     Examples
@@ -52,13 +76,32 @@ class ClassificationTask(Task):
     encoded_dtype = np.int64
 
     _parameter_constraints = {
+        **Task._common_constraints,
+        "loss": [StrOptions({"cross_entropy", "focal"})],
+        "gamma": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    def __init__(self, label_smoothing=0.0, class_weight=None):
+    def __init__(
+        self,
+        label_smoothing=0.0,
+        class_weight=None,
+        loss="cross_entropy",
+        gamma=2.0,
+        layer=-1,
+        features=None,
+        delay=0,
+        trim=0.0,
+    ):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.loss = loss
+        self.gamma = gamma
+        self.layer = layer
+        self.features = features
+        self.delay = delay
+        self.trim = trim
 
     def learn(self, labels, weights, *, name, standardize):
         self._validate_params()
@@ -145,16 +188,31 @@ class ClassificationTask(Task):
         return weights * self.class_factor_[self.encode(labels, name=name)]
 
     def losses(self, outputs, values):
+        if self.loss == "focal":
+            return self._focal(outputs, values)
         outputs = outputs.movedim(-1, min(1, values.ndim))  # where torch has its classes
         return F.cross_entropy(
             outputs, values, reduction="none", label_smoothing=self.label_smoothing
         )
 
+    def _focal(self, outputs, values):
+        log_p = F.log_softmax(outputs, dim=-1)  # [..., C]
+        if self.gamma:  # of 0 the power has no gradient where p is 1
+            rest = -torch.expm1(log_p)  # 1 - p, exact where p is close to 1
+            log_p = rest.clamp(min=torch.finfo(rest.dtype).tiny) ** self.gamma * log_p
+        smooth = self.label_smoothing
+        of_class = log_p.gather(-1, values[..., None]).squeeze(-1)
+        return -(1 - smooth) * of_class - smooth * log_p.mean(-1)
+
+    def predicted(self, outputs):
+        return torch.softmax(outputs, dim=-1)
+
     @property
     def loss_key(self):
         if type(self) is not ClassificationTask:  # a subclass may have a loss of its own
             return super().loss_key
-        return ClassificationTask, self.n_outputs, self.label_smoothing
+        gamma = self.gamma if self.loss == "focal" else None
+        return ClassificationTask, self.n_outputs, self.label_smoothing, gamma, self.trim
 
     def decode(self, outputs):
         return self.classes_[outputs.argmax(axis=1)]

@@ -24,8 +24,8 @@ class RegressionTask(Task):
     "absolute_error"    abs e
     "huber"             e²/2 where abs e ≤ δ, else δ (abs e - δ/2)    (Huber 1964)
     "quantile"          max(τ e, (τ - 1) e)                             (Koenker & Bassett 1978)
-    "gaussian"          (log v + e² / v) / 2, with v = exp(o₂) a second output (Nix & Weigend 1994)
-    "poisson"           μ - y log μ, with μ = m exp(o), y the label and m the training mean
+    "gaussian"          (log (v/v₀) + e²/v) / 2, v = exp(o₂) a second output (Nix & Weigend 1994)
+    "poisson"           μ - y + y log(y/μ), with μ = m exp(o), y the label, m the training mean
     ==================  ==========================================================================
 
     Labels are scaled to zero mean and unit variance over the training labels (weighted), if the
@@ -42,11 +42,25 @@ class RegressionTask(Task):
         δ of "huber", in scaled units.
     quantile : float in (0, 1), default=0.5
         τ of "quantile".
+    layer : int, default=-1
+        The recurrent layer the head reads, counted as in ``hidden_layer_sizes`` (Søgaard & Goldberg
+        2016).
+    features : array-like of int or str, or None, default=None
+        Channels of X that are this task's own, by index or name: they go through a projection of
+        their own into the space of inputs which the recurrence shares. None: all channels of X, as
+        they are.
+    delay : int, default=0
+        For labels per time step: that of step t is read off the state of step t + delay. Negative:
+        a forecast. Labels whose state lies outside the sequence are left out of the loss, and
+        predicted from the nearest one.
+    trim : float in [0, 1), default=0.0
+        Share of the labelled entries in every batch, those of the highest losses, that the loss
+        leaves out: outliers. The rest weighs as much as all did.
 
     Notes
     -----
-    v is held at 1e-6 or above, where Nix & Weigend leave it free. The losses leave out terms that
-    do not depend on the output.
+    v is held at v₀ = 1e-6 or above, where Nix & Weigend leave it free. Terms that do not depend on
+    the output are chosen so that no loss is negative, as some weightings of tasks need it.
 
     References
     ----------
@@ -54,6 +68,8 @@ class RegressionTask(Task):
     Koenker & Bassett (1978), "Regression Quantiles", Econometrica.
     Nix & Weigend (1994), "Estimating the mean and variance of the target probability
     distribution", ICNN.
+    Søgaard & Goldberg (2016), "Deep multi-task learning with low level tasks supervised at lower
+    layers", ACL.
 
     Examples
     --------
@@ -73,12 +89,26 @@ class RegressionTask(Task):
         ],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        **Task._common_constraints,
     }
 
-    def __init__(self, loss="squared_error", delta=1.35, quantile=0.5):
+    def __init__(
+        self,
+        loss="squared_error",
+        delta=1.35,
+        quantile=0.5,
+        layer=-1,
+        features=None,
+        delay=0,
+        trim=0.0,
+    ):
         self.loss = loss
         self.delta = delta
         self.quantile = quantile
+        self.layer = layer
+        self.features = features
+        self.delay = delay
+        self.trim = trim
 
     def learn(self, labels, weights, *, name, standardize):
         self._validate_params()
@@ -136,14 +166,14 @@ class RegressionTask(Task):
         if self.loss == "quantile":  # τ e where e > 0, else (τ - 1) e
             return self.quantile * F.leaky_relu(u - o, 1 - 1 / self.quantile)
         log_rate = o + getattr(self, "log_rate_", 0.0)  # no label has told it yet
-        return log_rate.exp() - u * log_rate
+        return log_rate.exp() - u - u * log_rate + torch.special.xlogy(u, u)
 
     def _gaussian(self, o, log_v, u):
         """As `torch.nn.functional.gaussian_nll_loss`, without its look at every v."""
         v = log_v.exp().clone()
         with torch.no_grad():  # so that a variance below the floor still has a gradient
             v.clamp_(min=_VARIANCE_FLOOR)
-        return torch.addcdiv(v.log(), (u - o).square(), v) / 2
+        return torch.addcdiv((v / _VARIANCE_FLOOR).log(), (u - o).square(), v) / 2
 
     @property
     def loss_key(self):
@@ -151,8 +181,19 @@ class RegressionTask(Task):
             return super().loss_key
         options = {"huber": self.delta, "quantile": self.quantile}
         if self.loss == "poisson":
-            return RegressionTask, self.loss, getattr(self, "log_rate_", None)
-        return RegressionTask, self.loss, options.get(self.loss)
+            return RegressionTask, self.loss, getattr(self, "log_rate_", None), self.trim
+        return RegressionTask, self.loss, options.get(self.loss), self.trim
+
+    @property
+    def likelihood(self):
+        if self.loss == "squared_error":  # e² of a Gaussian, where the others have e²/2
+            return 0.5, 0.5
+        if self.loss in ("absolute_error", "quantile"):  # of a (skewed) Laplace distribution
+            return 1.0, 1.0
+        return super().likelihood
+
+    def predicted(self, outputs):
+        return outputs[..., :1]
 
     def decode(self, outputs):
         if not self.learned:  # no label has told the units yet

@@ -1,6 +1,5 @@
 """From the parameters `tasks` and `class_weight` to one task object per column."""
 
-import numpy as np
 from sklearn.base import clone
 
 from ._base import Task
@@ -93,36 +92,3 @@ def spread_class_weight(class_weight, tasks, followers):
             weight = {c: w for c, w in weight.items() if c in task.classes_.tolist()}
         task.set_params(class_weight=weight)
         task.check_class_weight()
-
-
-def resolve_task_weights(task_weights, names):
-    """Turn the parameter ``task_weights`` into an array of shape (K,).
-
-    Raises
-    ------
-    ValueError
-        If it has another length, names an unknown task, is negative, not finite or all zero.
-    """
-    if task_weights is None:
-        return np.ones(len(names))
-    if isinstance(task_weights, dict):
-        unknown = [name for name in task_weights if name not in names]
-        if unknown:
-            raise ValueError(
-                f"task_weights names the unknown task {unknown[0]!r}; the tasks are {names}."
-            )
-        task_weights = [task_weights.get(name, 1.0) for name in names]
-    try:
-        weights = np.asarray(task_weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"task_weights must be numbers, found {task_weights!r}.") from error
-    if weights.shape != (len(names),):
-        raise ValueError(
-            f"task_weights must hold one weight for each of the {len(names)} tasks, found shape "
-            f"{weights.shape}."
-        )
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(f"task_weights must be nonnegative and finite, found {weights.tolist()}.")
-    if not weights.any():
-        raise ValueError("task_weights must not be all zero.")
-    return weights

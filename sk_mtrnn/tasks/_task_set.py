@@ -1,5 +1,6 @@
 """All tasks of one fit: columns of labels to encoded targets, network outputs back to columns."""
 
+import copy
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -47,6 +48,8 @@ class TaskSet:
         None while nothing tells: no label of that task has been seen yet.
     spec : str
         Hash of the parameter ``tasks`` they were made from.
+    n_added : int
+        How many of them, the last ones, came later.
     """
 
     def __init__(self, columns, tasks, *, allowed, default):
@@ -54,12 +57,39 @@ class TaskSet:
         self.tasks = resolve_tasks(tasks, columns, allowed=allowed, default=default)
         self.per_step = [column.per_step for column in columns]
         self.spec = joblib.hash(tasks)
+        self.n_added = 0
         self._followers = [
             task for task in self.tasks if task.get_params().get("class_weight", False) is None
         ]
 
     def __len__(self):
         return len(self.tasks)
+
+    def joined(self, other):
+        """A TaskSet of these tasks and, behind them, those of another."""
+        joined = copy.copy(self)
+        for attribute in ("names", "tasks", "per_step", "_followers"):
+            setattr(joined, attribute, getattr(self, attribute) + getattr(other, attribute))
+        joined.n_added = self.n_added + len(other)
+        return joined
+
+    def unlabelled(self, lengths):
+        """Encoded labels where no entry has any.
+
+        Parameters
+        ----------
+        lengths : ndarray of shape (n_samples,)
+
+        Returns
+        -------
+        list of EncodedLabels
+        """
+        encoded = []
+        for task, per_step in zip(self.tasks, self.step_flags, strict=True):
+            shape = int(lengths.sum()) if per_step else len(lengths)
+            values = np.zeros(shape, dtype=task.encoded_dtype)
+            encoded.append(EncodedLabels(values, np.zeros(shape), per_step, task.loss_key))
+        return encoded
 
     @property
     def step_flags(self):
@@ -161,7 +191,7 @@ class TaskSet:
         to_weigh = []
         for k, (column, task) in enumerate(zip(columns, self.tasks, strict=True)):
             known = ~column.missing
-            entries = _entry_weights(column, weights[:, k], lengths)[known]
+            entries = _entry_weights(column, weights[:, k], lengths, task.delay)[known]
             if known.any():
                 self._check_kind(k, column)
                 self.per_step[k] = column.per_step
@@ -170,7 +200,8 @@ class TaskSet:
                     continue
                 raise ValueError(
                     f"Task {column.name!r} has too few samples to train on: every labelled entry "
-                    "has sample_weight 0 or is held out for early stopping."
+                    "has sample_weight 0, is held out for early stopping, or lies so close to the "
+                    f"border of its sequence that delay={task.delay} reaches beyond it."
                 )
             labels = column.values[known]
             if not task.learned:
@@ -187,6 +218,11 @@ class TaskSet:
             raise ValueError(
                 f"Task {column.name!r} had labels {kinds[before]} before, and "
                 f"{kinds[column.per_step]} now."
+            )
+        if self.tasks[k].delay and not column.per_step:
+            raise ValueError(
+                f"delay of task {column.name!r} must be 0, as its labels are {kinds[False]}, found "
+                f"{self.tasks[k].delay}."
             )
 
     def encode(self, columns, weights, lengths):
@@ -214,7 +250,7 @@ class TaskSet:
             if known.any():
                 labels = column.values[known]
                 values[known] = task.encode(labels, name=name)
-                given = _entry_weights(column, weights[:, k], lengths)[known]
+                given = _entry_weights(column, weights[:, k], lengths, task.delay)[known]
                 if given.any():
                     entries[known] = task.label_weights(labels, given, name=name)
             encoded.append(EncodedLabels(values, entries, self.step_flags[k], task.loss_key))
@@ -244,6 +280,13 @@ class TaskSet:
         return scores
 
 
-def _entry_weights(column, weights, lengths):
-    """Weights of a task's entries from those of the samples."""
-    return np.repeat(weights, lengths) if column.per_step else weights
+def _entry_weights(column, weights, lengths, delay=0):
+    """Weights of a task's entries from those of the samples; 0 where t + delay is no step."""
+    if not column.per_step:
+        return weights
+    entries = np.repeat(weights, lengths)
+    if delay:
+        starts = np.cumsum(lengths) - lengths
+        read = np.arange(len(entries)) - np.repeat(starts, lengths) + delay
+        entries[(read < 0) | (read >= np.repeat(lengths, lengths))] = 0
+    return entries

@@ -1,0 +1,79 @@
+"""A fitted model as a feature extractor: the pooled states its tasks share."""
+
+import pandas as pd
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _training as training
+from .sequences import validate_sequences
+from .sharing import SHARINGS
+
+
+def has_common_state(estimator):
+    """Whether there are states that belong to no single task; else an AttributeError says why."""
+    sharing = estimator.sharing
+    common = (SHARINGS[sharing] if isinstance(sharing, str) else sharing).common
+    net = getattr(estimator, "net_", None)
+    if net is not None:
+        common = net.module_.common_sizes is not None
+    if not common:
+        raise AttributeError(
+            "transform and add_task need a state that all tasks share, which there is none of with "
+            f"sharing={sharing!r}, where tasks have features of their own, or where every task "
+            "attends to more than that state."
+        )
+    return True
+
+
+class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """`transform` of a `BaseMultiTaskRNN`, where its sharing has a common state."""
+
+    def transform(self, X):
+        """Pooled states of the highest shared layer that tasks read: features for another model.
+
+        With ``pooling="attention"`` the mean of what all tasks that read this layer attend to; with
+        ``sharing="shared_private"`` the states of the shared recurrence. There where the sharing
+        has a state common to all tasks ("hard", "shared_private").
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+            In the ``dtype`` of the network; a DataFrame where ``set_output`` says so.
+
+        Raises
+        ------
+        ValueError
+            If X is not as in `fit`.
+        """
+        check_is_fitted(self, "net_")
+        sequences = validate_sequences(self, X, reset=False)
+        states = training.common(self.net_, self._sequence_data(sequences), self.n_threads)
+        index = sequences.index
+        if index is not None and _get_output_config("transform", self)["dense"] == "pandas":
+            return pd.DataFrame(
+                states, index=index
+            )  # of the samples, where X may have one of steps
+        return states
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.common_sizes[self.net_.module_.top_layer]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if hasattr(self, "transform"):
+            tags.transformer_tags.preserves_dtype = []
+        else:
+            tags.transformer_tags = None
+        return tags
+
+
+# after scikit-learn has wrapped it for set_output, which it does when the class is made
+SharedStatesMixin.transform = available_if(has_common_state)(SharedStatesMixin.transform)

@@ -1,0 +1,142 @@
+"""A task that was never seen: a new head on a fitted model."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _training as training
+from ._early_stopping import hold_out
+from ._features import has_common_state
+from .sequences import check_sample_weight, check_same_order, read_labels, validate_sequences
+from .tasks import TaskSet
+
+
+class NewTaskMixin:
+    """`add_task` of a `BaseMultiTaskRNN`."""
+
+    @available_if(has_common_state)
+    def add_task(self, X, y, *, name=None, task=None, freeze_trunk=True, sample_weight=None):
+        """Learn one more task, by a new head on the states that all tasks share.
+
+        It is trained for ``max_epochs`` on these samples alone, and from then on the last column of
+        y and of all predictions: a 1-D y becomes two columns, a DataFrame gains one. It stands
+        beside the ``task_relation``, and weighs 1. `clone` knows nothing of it: it copies
+        parameters, and this is something learned.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences, as in `fit`; as few as 20 may do while the trunk is frozen.
+        y : array-like of shape (n_samples,), DataFrame of one column, or per-step labels
+            Labels of the new task, in any layout of `fit`.
+        name : object, default=None
+            The task's name. None: that of y, or the position of its column.
+        task : str, Task or None, default=None
+            What it is, as in ``tasks``.
+        freeze_trunk : bool, default=True
+            Whether everything but the new head stays as it is: then the tasks there were predict
+            bit for bit as before. Else the trunk is trained on as well, for the new task alone.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If y holds more than one task, a name is in use or missing, or the new column does not
+            fit beside the others.
+        """
+        check_is_fitted(self, "net_")
+        self._check_params()
+        sequences = validate_sequences(self, X, reset=False)
+        if not self._tabular:
+            check_same_order(sequences.index, y)
+        labels = read_labels(y, sequences.lengths)
+        column = self._new_column(labels, y, name)
+        task_set = TaskSet(
+            [column], {column.name: task}, allowed=self._task_types, default=self._default_type
+        )
+        template = self._labels.with_column(column)  # refuses what does not fit
+        weights = check_sample_weight(sample_weight, labels.n_samples, [column.name])
+        seed = self._random_state.randint(np.iinfo(np.int32).max)
+        part, held_out = hold_out(self, labels, seed)
+        weighing = np.zeros_like(weights)
+        weighing[part] = weights[part]
+        task_set.learn(
+            [column],
+            weighing,
+            sequences.lengths,
+            standardize=self.standardize,
+            class_weight=getattr(self, "class_weight", None),
+        )
+        joined = self._task_set.joined(task_set)
+
+        def data(samples):
+            kept = np.zeros_like(weights)
+            kept[samples] = weights[samples]
+            targets = [
+                *self._task_set.unlabelled(sequences.lengths),
+                *task_set.encode([column], kept, sequences.lengths),
+            ]
+            return self._sequence_data(sequences, targets, samples)
+
+        extended = training.ExtendedNet(self.net_, self, joined, freeze_trunk, seed)
+        record = training.train(
+            extended.net,
+            self,
+            data(part),
+            data(held_out) if len(held_out) else None,
+            epochs=self.max_epochs,
+            seed=seed,
+            names=joined.names,
+        )
+        extended.release()
+        self.net_, self._task_set, self._labels = extended.net, joined, template
+        self.task_names_, self.task_types_ = joined.names, joined.types
+        self.n_tasks_ = len(joined)
+        self._record_new_task(record)
+        return self
+
+    def _new_column(self, labels, y, name):
+        if len(labels.columns) != 1:
+            raise ValueError(
+                f"y must hold the labels of one task, found {len(labels.columns)} columns."
+            )
+        column = labels.columns[0]
+        if column.missing.all():
+            raise ValueError("y must hold at least one label, found none.")
+        framed = self._labels.layout == "frame"
+        if name is None and isinstance(y, pd.Series):
+            name = y.name
+        if name is None and isinstance(y, pd.DataFrame):
+            name = column.name
+        if name is None and framed:
+            raise ValueError(
+                "name must be given, as the tasks have names and y has none; found None."
+            )
+        name = self.n_tasks_ if name is None else name
+        if name in self.task_names_:
+            raise ValueError(
+                f"name must be a new one, found {name!r}; the tasks are {self.task_names_}."
+            )
+        return column.renamed(name)
+
+    def _record_new_task(self, record):
+        """A column for the new task in what was recorded, NaN before it was there."""
+        n_epochs = len(record["losses"])
+        for attribute, rows in (
+            ("loss_curve_", record["losses"]),
+            ("task_weights_", record["weights"]),
+        ):
+            before = getattr(self, attribute)
+            after = np.full((len(before) + n_epochs, self.n_tasks_), np.nan)
+            after[: len(before), :-1] = before
+            if n_epochs:
+                after[len(before) :, -1] = np.array(rows)[:, -1]
+            setattr(self, attribute, after)
+        self.n_iter_ += n_epochs

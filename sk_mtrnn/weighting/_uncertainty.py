@@ -1,0 +1,74 @@
+"""Weights from the noise of each task, learned."""
+
+import torch
+from torch import nn
+
+from ._base import TaskWeighting, Weigher
+
+
+class UncertaintyWeighting(TaskWeighting):
+    """Homoscedastic uncertainty: the noise of every task is learned, and noisy tasks weigh less.
+
+        L = Σ_{k labelled} a_k exp(-s_k) L_k + c_k s_k,   s_k = log σ_k²
+
+    is the negative log-likelihood of the labels, up to a constant, where L_k is the task's loss and
+
+    ============================  =====  =====  ====================================================
+    loss of the task              a_k    c_k    likelihood
+    ============================  =====  =====  ====================================================
+    squared error                 1/2    1/2    normal with variance σ² (eq. 7)
+    cross-entropy                 1      1/2    softmax at temperature σ², approximately (eq. 10)
+    absolute error and its like   1      1      Laplace with scale σ² (ours)
+    ============================  =====  =====  ====================================================
+
+    The s_k start at 0 and are learned with the network, by the same optimizer.
+
+    Notes
+    -----
+    The paper trains with labels for all tasks. Where a batch has none for a task, that task's
+    whole term is left out, so that its noise stands still; a loss that is spread over few batches
+    is then large in each of them, and its noise is taken for as much larger.
+
+    References
+    ----------
+    Kendall, Gal & Cipolla (2018), "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene
+    Geometry and Semantics", CVPR.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_mtrnn.weighting import UncertaintyWeighting, WeightingContext
+    >>> context = WeightingContext(["level", "class"], [[0.5, 0.5], [1.0, 0.5]], None)
+    >>> weigher = UncertaintyWeighting().build(context)
+    >>> weigher(torch.tensor([4.0, 1.0]), torch.tensor([True, True]), [])
+    tensor(3., grad_fn=<SumBackward0>)
+    """
+
+    def build(self, context):
+        return UncertaintyWeigher(context.likelihoods)
+
+
+class UncertaintyWeigher(Weigher):
+    """L = Σ_{k labelled} a_k exp(-s_k) L_k + c_k s_k.
+
+    Parameters
+    ----------
+    likelihoods : array-like of shape (K, 2)
+        Rows (a_k, c_k).
+
+    Attributes
+    ----------
+    log_variance : Parameter of shape (K,), float64
+        s_k.
+    """
+
+    def __init__(self, likelihoods):
+        super().__init__()
+        self.register_buffer("likelihoods", torch.tensor(likelihoods, dtype=torch.float64))
+        self.log_variance = nn.Parameter(torch.zeros(len(likelihoods), dtype=torch.float64))
+
+    def forward(self, losses, labelled, shared):
+        a, c = self.likelihoods.to(losses.dtype).unbind(1)
+        s = self.log_variance.to(losses.dtype)
+        terms = a * torch.exp(-s) * losses + c * s
+        return torch.where(labelled, terms, 0.0).sum()
