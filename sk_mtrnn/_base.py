@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from functools import wraps
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -13,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from . import _training as training
 from ._early_stopping import hold_out, watched_score
 from ._features import SharedStatesMixin
+from ._fingerprint import fingerprint
 from ._new_tasks import NewTaskMixin
 from ._predictions import PredictionMixin
 from .recurrence import CELLS
@@ -144,7 +144,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         labels = self._read_labels(y, sequences)
         if not again:
             self._start(labels)
-        elif joblib.hash(self.tasks) != self._task_set.spec:
+        elif fingerprint(self.tasks) != self._task_set.spec:
             raise ValueError(
                 "warm_start=True needs the same network as in the last fit, but the parameter "
                 f"tasks changed; found {self.tasks!r}."

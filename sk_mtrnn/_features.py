@@ -76,4 +76,6 @@ class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 # after scikit-learn has wrapped it for set_output, which it does when the class is made
-SharedStatesMixin.transform = available_if(has_common_state)(SharedStatesMixin.transform)
+for _name in ("transform", "fit_transform"):
+    _conditional = available_if(has_common_state)(getattr(SharedStatesMixin, _name))
+    setattr(SharedStatesMixin, _name, _conditional)

@@ -1,6 +1,5 @@
 """A task that was never seen: a new head on a fitted model."""
 
-import copy
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _training as training
 from ._early_stopping import hold_out
 from ._features import has_common_state
-from .sequences import check_sample_weight, check_same_order, read_labels, validate_sequences
+from .sequences import check_same_order, check_sample_weight, read_labels, validate_sequences
 from .tasks import TaskSet
 
 

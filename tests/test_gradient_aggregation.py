@@ -44,9 +44,6 @@ HARMONY = np.array([[1.0, 0.0, 2.0], [2.0, 1.0, -0.5]])  # theirs is 1
 THREE = np.array([[1.0, 0.0, 2.0, 0.3], [-2.0, 1.0, 0.5, 0.1], [0.5, -2.0, -1.0, 0.0]])
 
 
-# --- formulas
-
-
 @needs_torchjd
 @pytest.mark.parametrize("J", [CONFLICT, HARMONY], ids=["conflict", "harmony"])
 def test_pcgrad_projects_what_opposes(J):
@@ -146,9 +143,6 @@ def test_nashmtl_is_the_bargaining_solution():
     product = (THREE @ THREE.T @ alpha) * alpha
     np.testing.assert_allclose(product, product.mean(), rtol=0.02)
     assert np.linalg.norm(x) <= 1 + 1e-9
-
-
-# --- what batches hold
 
 
 @needs_torchjd
@@ -270,7 +264,7 @@ def test_shared_get_the_aggregate_and_single_tasks_the_sum(name):
     aggregation = resolve_aggregation(name)
     both = torch.tensor([True, True])
     aggregation.backward(model.losses(), both, [model.trunk, model.idle], own)
-    rows = [torch.autograd.grad(loss, plain.trunk)[0] for loss in _twice(plain)]
+    rows = [torch.autograd.grad(plain.losses()[k], plain.trunk)[0] for k in range(2)]
     expected = aggregated(name, [row.flatten().numpy() for row in rows], dtype=torch.float32)
     np.testing.assert_allclose(model.trunk.grad.flatten(), expected, rtol=1e-4, atol=1e-6)
     assert (model.idle.grad == 0).all()
@@ -279,11 +273,6 @@ def test_shared_get_the_aggregate_and_single_tasks_the_sum(name):
     torch.testing.assert_close(model.second.grad, plain.second.grad)
     assert model.bystander.grad is None
     assert not any(hasattr(parameter, "jac") for parameter in model.parameters())
-
-
-def _twice(model):
-    """Each task's loss, from a graph of its own."""
-    return [model.losses()[k] for k in range(2)]
 
 
 @needs_torchjd
@@ -312,11 +301,6 @@ def test_nothing_shared_and_nothing_of_one_task():
     assert other.first.grad is None
 
 
-def ragged_layout(lengths):
-    lengths = torch.tensor(lengths)
-    return PackedLayout((lengths[None] > torch.arange(int(lengths.max()))[:, None]).sum(1))
-
-
 @needs_torchjd
 @pytest.mark.parametrize("recurrence", ["packed", "torch"])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -334,7 +318,7 @@ def test_every_recurrence_gives_its_jacobian(cell, recurrence):
     torch.manual_seed(0)
     stack = RecurrentStack(cell, "tanh", 2, (4, 3), True, 0.0, recurrence).double()
     heads = nn.Linear(stack.sizes[-1], 3, dtype=torch.float64)
-    layout = ragged_layout([6, 4, 4, 1])
+    layout = PackedLayout(torch.tensor([4, 3, 3, 3, 1, 1]))  # lengths 6, 4, 4, 1
     steps = torch.randn(15, 2, dtype=torch.float64)
     shared, own = list(stack.parameters()), list(heads.parameters())
 
@@ -359,9 +343,6 @@ def test_every_recurrence_gives_its_jacobian(cell, recurrence):
     whole = torch.autograd.grad(losses().sum(), own)
     for parameter, gradient in zip(own, whole, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-12, atol=1e-14)
-
-
-# --- the parameter
 
 
 @needs_torchjd

@@ -219,7 +219,9 @@ def test_univariate_sequences_take_numbers():
 def test_attention_stays_finite_whatever_its_scores():
     model = small(pooling="attention", dtype="float64").fit(X, FRAME)
     with torch.no_grad():
-        model.net_.module_.readings[0].pooling.query[:] = torch.linspace(-4e3, 4e3, 5, dtype=torch.float64)
+        model.net_.module_.readings[0].pooling.query[:] = torch.linspace(
+            -4e3, 4e3, 5, dtype=torch.float64
+        )
     check_every_prefix(model, X[0])
 
 

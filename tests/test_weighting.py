@@ -30,6 +30,9 @@ def test_fixed_weights_are_the_given(task_weights, expected):
     np.testing.assert_array_equal(weigher.fixed, expected)
     np.testing.assert_array_equal(weights_of(weigher, [3.0, 4.0, 5.0]), expected)
     assert weigher(torch.tensor([3.0, 4.0, 5.0]), ALL, []) == np.dot(expected, [3, 4, 5])
+    weigher.set([5.0, 0.0, 1.0])
+    np.testing.assert_array_equal(weigher.fixed, [5, 0, 1])
+    np.testing.assert_array_equal(weights_of(weigher, [3.0, 4.0, 5.0]), [5, 0, 1])
 
 
 def test_uncertainty_is_equations_7_and_10():
@@ -48,6 +51,25 @@ def test_uncertainty_is_equations_7_and_10():
     np.testing.assert_allclose(total.item(), expected, rtol=1e-14)
     total.backward()
     assert weigher.log_variance.grad[1] == 0.0
+
+
+def test_uncertainty_is_that_of_all_labels_however_they_are_spread():
+    """A task labelled in every fourth batch, with four times the loss there, learns the same."""
+    learned = []
+    for spread in (1, 4):
+        weigher = UncertaintyWeighting().build(WeightingContext(["a"], [[0.5, 0.5]], None))
+        weigher.spread = torch.tensor([True])
+        optimizer = torch.optim.SGD(weigher.parameters(), lr=0.002)
+        for step in range(8000):
+            labelled = step % spread == 0
+            loss = torch.tensor([0.3 * spread * labelled], dtype=torch.float64)
+            optimizer.zero_grad()
+            weigher(loss, torch.tensor([labelled]), []).backward()
+            optimizer.step()
+        learned.append(weigher.log_variance.exp().item())
+    np.testing.assert_allclose(learned, 0.3, rtol=0.01)
+    weigher.spread = torch.tensor([False])
+    assert weigher(torch.zeros(1, dtype=torch.float64), torch.tensor([False]), []) == 0
 
 
 def test_uncertainty_learns_the_variances_of_the_noise():
@@ -257,7 +279,7 @@ def test_geometric_mean_is_safe_at_zero(dtype, losses):
 
 def test_relatedness_weights_are_the_mean_relatedness():
     fixed = build(RelatednessWeighting()).fixed
-    mean = np.array([0.6 + 0, 0.6 + 0.2, 0 + 0.2]) / 2
+    mean = np.array([1 + 0.6 + 0, 0.6 + 1 + 0.2, 0 + 0.2 + 1]) / 3
     np.testing.assert_allclose(fixed, 3 * mean / mean.sum(), rtol=1e-14)
 
 
@@ -265,11 +287,10 @@ def test_relatedness_weights_are_the_mean_relatedness():
     ("relatedness", "expected"),
     [
         (np.eye(3), [1, 1, 1]),
-        (np.full((3, 3), np.nan), [1, 1, 1]),
-        ([[1, -0.5, -0.5], [-0.5, 1, 0.9], [-0.5, 0.9, 1]], [0, 1.5, 1.5]),
+        ([[1, np.nan, np.nan], [np.nan, 1, 0.5], [np.nan, 0.5, 1]], [0.75, 1.125, 1.125]),
         ([[1.0]], [1]),
     ],
-    ids=["unrelated", "unknown", "negative", "one task"],
+    ids=["unrelated", "partly unknown", "one task"],
 )
 def test_relatedness_at_its_borders(relatedness, expected):
     given = WeightingContext(NAMES[: len(expected)], None, lambda: np.array(relatedness))

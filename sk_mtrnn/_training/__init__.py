@@ -15,6 +15,7 @@ from ._checks import (
 )
 from ._data import SequenceData
 from ._extend import ExtendedNet
+from ._gradients import task_gradients
 from ._net import attention, common, forward, task_relation
 from ._systems import Systems
 
@@ -33,6 +34,7 @@ __all__ = [
     "common",
     "forward",
     "resolve_device",
+    "task_gradients",
     "task_relation",
     "train",
     "update_net",

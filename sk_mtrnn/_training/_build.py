@@ -4,11 +4,11 @@ import contextlib
 import copy
 import inspect
 
-import joblib
 import numpy as np
 import torch
 from skorch.callbacks import LRScheduler, PrintLog
 
+from .._fingerprint import fingerprint
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
 from ..recurrence import SeededDropout, reused_buffers
@@ -122,6 +122,8 @@ def _optimizer_params(e, optimizer):
     params = {}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = e.weight_decay
+        if e.weight_decay:  # what weighs the tasks is no weight of the network
+            params["optimizer__param_groups"] = [("weigher.*", {"weight_decay": 0.0})]
     elif e.weight_decay:
         raise ValueError(
             f"weight_decay={e.weight_decay} has no meaning for the optimizer {optimizer!r}, which "
@@ -157,7 +159,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     Returns
     -------
     dict
-        ``"losses"`` and ``"weights"`` (a list of K floats an epoch each), ``"scores"`` (one float an
+        ``"losses"`` and ``"weights"`` (a list of K floats an epoch), ``"scores"`` (one float an
         epoch) and ``"best_epoch"`` of this call, counted from 1 (0 if no epoch was completed).
     """
     before = len(net.history)
@@ -179,6 +181,8 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.max_epochs = epochs
     net.initialize_callbacks()
     net.rng = np.random.default_rng(seed)
+    spread = None if net.batching.one_task else torch.from_numpy(train_data.has_labels)
+    net.criterion_.weigher.spread = spread
     foreign = _runs_foreign_code(estimator)  # takes turns anyway, as it borrows the generators
     with (
         borrowed_generators(seed, borrow=foreign),
@@ -224,7 +228,7 @@ def update_net(net, estimator, systems):
     given |= {"sharing": systems.sharing, "relation": systems.relation}
     for name, value in given.items():
         before = getattr(net, f"module__{name}")
-        if joblib.hash(before) != joblib.hash(value) and name != "dropout":
+        if fingerprint(before) != fingerprint(value) and name != "dropout":
             name = {"relation": "task_relation"}.get(name, name)
             raise ValueError(
                 f"partial_fit goes on with the network it has, but {name} changed: expected "
@@ -243,15 +247,17 @@ def update_net(net, estimator, systems):
         group["initial_lr"] = group["lr"]
     if getattr(net, "optimizer__weight_decay", 0.0) != estimator.weight_decay:
         net.optimizer__weight_decay = estimator.weight_decay
+        of_weigher = {id(parameter) for parameter in net.criterion_.parameters()}
         for group in net.optimizer_.param_groups:
-            group["weight_decay"] = estimator.weight_decay
+            if not of_weigher.intersection(map(id, group["params"])):
+                group["weight_decay"] = estimator.weight_decay
 
 
 def _update_weighting(net, weighting):
     """Take over new fixed weights; a system that learns goes on as it is."""
     before = net.criterion__weighting
     if not isinstance(weighting, FixedWeights) or not isinstance(before, FixedWeights):
-        if joblib.hash(before) != joblib.hash(weighting):
+        if fingerprint(before) != fingerprint(weighting):
             raise ValueError(
                 "partial_fit goes on with the weighting it has, but task_weights changed: expected "
                 f"{before!r}, found {weighting!r}."

@@ -70,6 +70,11 @@ class Systems(NamedTuple):
                 f"gradients of the tasks are summed; found {e.gradient_aggregation!r} and "
                 f"task_weights={e.task_weights!r}."
             )
+        if e.amp and e.gradient_aggregation == "nashmtl":
+            raise ValueError(
+                "gradient_aggregation='nashmtl' caps the length of gradients, which amp=True "
+                "scales; they do not go together."
+            )
         if self.batching.one_task and self.aggregation is not None:
             raise ValueError(
                 "gradient_aggregation needs the gradients of several tasks in a batch, but with "

@@ -35,6 +35,7 @@ class Task(BaseEstimator, ABC):
     delay = 0
     trim = 0.0
 
+    _parameter_constraints: ClassVar[dict] = {}
     _common_constraints: ClassVar[dict] = {
         "layer": [Integral],
         "features": ["array-like", None],

@@ -166,7 +166,8 @@ class RegressionTask(Task):
         if self.loss == "quantile":  # τ e where e > 0, else (τ - 1) e
             return self.quantile * F.leaky_relu(u - o, 1 - 1 / self.quantile)
         log_rate = o + getattr(self, "log_rate_", 0.0)  # no label has told it yet
-        return log_rate.exp() - u - u * log_rate + torch.special.xlogy(u, u)
+        deviance = log_rate.exp() - u - u * log_rate + torch.special.xlogy(u, u)
+        return deviance.clamp(min=0)  # where rounding takes it below
 
     def _gaussian(self, o, log_v, u):
         """As `torch.nn.functional.gaussian_nll_loss`, without its look at every v."""

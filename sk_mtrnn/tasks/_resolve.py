@@ -55,7 +55,9 @@ def resolve_tasks(tasks, columns, *, allowed, default):
                 f"tasks says {task.type_name} for task {column.name!r}, but this estimator takes "
                 f"{' and '.join(allowed)} only; MultiTaskRNN takes any mix."
             )
-        resolved.append(clone(task))
+        task = clone(task)
+        task._validate_params()
+        resolved.append(task)
     return resolved
 
 

@@ -4,9 +4,9 @@ import copy
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 
+from .._fingerprint import fingerprint
 from ._resolve import resolve_tasks, spread_class_weight
 
 
@@ -56,7 +56,7 @@ class TaskSet:
         self.names = [column.name for column in columns]
         self.tasks = resolve_tasks(tasks, columns, allowed=allowed, default=default)
         self.per_step = [column.per_step for column in columns]
-        self.spec = joblib.hash(tasks)
+        self.spec = fingerprint(tasks)
         self.n_added = 0
         self._followers = [
             task for task in self.tasks if task.get_params().get("class_weight", False) is None

@@ -44,11 +44,10 @@ class TaskWeighting(BaseEstimator, ABC):
         Whether its weights never change.
     """
 
-    needs_relatedness: ClassVar[bool] = False
-    is_fixed: ClassVar[bool] = False
-
     needs_shared: ClassVar[bool] = False
     compares: ClassVar[bool] = False
+    needs_relatedness: ClassVar[bool] = False
+    is_fixed: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, context):
@@ -75,10 +74,14 @@ class Weigher(nn.Module, ABC):
         The weights, where they never change.
     generator : torch.Generator or None
         What a system that draws draws from; on the device of the losses, set by the training loop.
+    spread : Tensor of shape (K,), bool, or None
+        Tasks whose labels are spread over the batches to come, so that a loss of 0 in one of them
+        is made up for in others; None where each batch serves one task. Set by the training loop.
     """
 
     fixed = None
     generator = None
+    spread = None
 
     @abstractmethod
     def forward(self, losses, labelled, shared):

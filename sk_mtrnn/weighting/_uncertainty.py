@@ -9,7 +9,7 @@ from ._base import TaskWeighting, Weigher
 class UncertaintyWeighting(TaskWeighting):
     """Homoscedastic uncertainty: the noise of every task is learned, and noisy tasks weigh less.
 
-        L = Σ_{k labelled} a_k exp(-s_k) L_k + c_k s_k,   s_k = log σ_k²
+        L = Σ_k a_k exp(-s_k) L_k + c_k s_k,   s_k = log σ_k²
 
     is the negative log-likelihood of the labels, up to a constant, where L_k is the task's loss and
 
@@ -25,9 +25,9 @@ class UncertaintyWeighting(TaskWeighting):
 
     Notes
     -----
-    The paper trains with labels for all tasks. Where a batch has none for a task, that task's
-    whole term is left out, so that its noise stands still; a loss that is spread over few batches
-    is then large in each of them, and its noise is taken for as much larger.
+    The paper trains with labels for all tasks. Here a task's c_k s_k counts in batches without any
+    of its labels too, as the L_k of the others make up for them; but where each batch serves one
+    task, or the data hold no label of a task, only the tasks with labels take part.
 
     References
     ----------
@@ -40,8 +40,8 @@ class UncertaintyWeighting(TaskWeighting):
     >>> from sk_mtrnn.weighting import UncertaintyWeighting, WeightingContext
     >>> context = WeightingContext(["level", "class"], [[0.5, 0.5], [1.0, 0.5]], None)
     >>> weigher = UncertaintyWeighting().build(context)
-    >>> weigher(torch.tensor([4.0, 1.0]), torch.tensor([True, True]), [])
-    tensor(3., grad_fn=<SumBackward0>)
+    >>> weigher(torch.tensor([4.0, 1.0]), torch.tensor([True, True]), []).item()
+    3.0
     """
 
     def build(self, context):
@@ -49,7 +49,7 @@ class UncertaintyWeighting(TaskWeighting):
 
 
 class UncertaintyWeigher(Weigher):
-    """L = Σ_{k labelled} a_k exp(-s_k) L_k + c_k s_k.
+    """L = Σ_k a_k exp(-s_k) L_k + c_k s_k.
 
     Parameters
     ----------
@@ -70,5 +70,6 @@ class UncertaintyWeigher(Weigher):
     def forward(self, losses, labelled, shared):
         a, c = self.likelihoods.to(losses.dtype).unbind(1)
         s = self.log_variance.to(losses.dtype)
-        terms = a * torch.exp(-s) * losses + c * s
-        return torch.where(labelled, terms, 0.0).sum()
+        data = a * torch.exp(-s) * losses
+        known = labelled if self.spread is None else self.spread.to(labelled.device)
+        return torch.where(labelled, data, 0.0).sum() + torch.where(known, c * s, 0.0).sum()
