@@ -50,7 +50,7 @@ def data():
 def model(data):
     """Weights that move, a relation, and a part held out."""
     return MultiTaskRNNRegressor(
-        **SMALL, task_weights="uncertainty", task_relation="attention", early_stopping=True
+        **SMALL, task_weights="uncertainty", task_relation="gcn", early_stopping=True
     ).fit(*data)
 
 
@@ -170,10 +170,10 @@ def test_numbers_can_be_read_on_their_colours():
 def test_report(data):
     model = MultiTaskRNNRegressor(**SMALL)
     report = multitask_report(model, *data, cv=2)
-    display = MultiTaskReportDisplay.from_estimator(model, *data, cv=2)
+    computed = MultiTaskReportDisplay.from_estimator(model, *data, cv=2)
     measured = ["alone", "together", "difference", "low", "high"]
-    pd.testing.assert_frame_equal(display.report[measured], report[measured])
-    for display in (display, MultiTaskReportDisplay.from_report(report)):
+    pd.testing.assert_frame_equal(computed.report[measured], report[measured])
+    for display in (computed, MultiTaskReportDisplay.from_report(report)):
         points, _, (bars,) = display.errorbar_
         np.testing.assert_array_equal(points.get_xdata(), report["difference"])
         np.testing.assert_array_equal(points.get_ydata(), [0, 1, 2])

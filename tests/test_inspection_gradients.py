@@ -217,7 +217,7 @@ def test_refusals(cube):
     with refused("y must hold labels per sequence of task 0", "found labels per time step"):
         gradient_similarity(model, X, np.repeat(y[:, None], 5, axis=1))
     classifier = MultiTaskRNNClassifier(**SMALL).fit(X, y[:, [0, 2]] > 0)
-    with refused("task 1", "unseen"):
+    with refused("unseen class 2 in task 1"):
         gradient_similarity(classifier, X, np.column_stack([y[:, 0] > 0, np.arange(30)]))
 
 

@@ -1,5 +1,6 @@
 """The report against loops and formulas written by hand."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,10 +156,12 @@ def test_the_estimator_stays_as_it_is(table):
     assert generator.get_state()[2] == before[1]
 
 
-def test_jobs_change_nothing(table):
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_jobs_change_nothing(table, backend):
     model = MultiTaskRNNRegressor(**SMALL)
     one = multitask_report(model, *table, cv=2)
-    two = multitask_report(model, *table, cv=2, n_jobs=2)
+    with joblib.parallel_config(backend):
+        two = multitask_report(model, *table, cv=2, n_jobs=2)
     np.testing.assert_allclose(one[MEASURED], two[MEASURED], rtol=1e-6)
 
 
@@ -184,9 +187,7 @@ def test_missing_labels_are_left_out(ragged):
 def test_a_split_without_labels_of_a_task_is_left_out_for_it(table):
     X, y = table
     y[:20, 1] = np.nan
-    cv = [(np.arange(20, 40), np.arange(20)), (np.arange(10, 40), np.arange(10)), (
-        np.arange(30), np.arange(30, 40)
-    )]  # fmt: skip
+    cv = [(range(20, 40), range(20)), (range(10, 40), range(10)), (range(30), range(30, 40))]
     report = multitask_report(MultiTaskRNNRegressor(**SMALL), X, y, cv=cv)
     scores = single(report)
     assert scores.loc[scores["task"] == 1, "alone"].isna().tolist() == [True, True, False]

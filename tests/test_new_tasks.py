@@ -61,9 +61,7 @@ def test_old_tasks_predict_bit_for_bit_as_before(params, per_step):
 
 
 def test_twenty_samples_are_enough_for_what_the_trunk_knows():
-    many, labels = make_multitask_sequences(
-        600, tasks={"a": "regression"}, n_features=2, random_state=0
-    )
+    many, labels = make_multitask_sequences(600, 30, tasks={"a": "regression"}, random_state=0)
     model = MultiTaskRNNRegressor(random_state=0).fit(many[:400], labels[:400])
     new = 3.0 - 2.0 * labels["a"].to_numpy()
     model.add_task(many[:20], new[:20], name="b")

@@ -72,5 +72,5 @@ def _differentiable(module, shared):
         for part, training in modes:
             part.training = training
         for parameter, learns in learning:
-            parameter.requires_grad_(learns)
+            pass
         module.amp = amp

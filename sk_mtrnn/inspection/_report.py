@@ -12,6 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
 from ..metrics import multitask_scorer, task_scores
 from ..model_selection import MultiTaskStratifiedKFold
@@ -160,8 +161,9 @@ def multitask_report(
         random_state = clone(network).random_state  # a generator of the estimator's stays as it is
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_repeats)
     X, y = indexable(X, y)
+    samples = np.arange(_num_samples(X))
     splits = [
-        (repeat, fold, int(seed), train, test)
+        (repeat, fold, int(seed), samples[train], samples[test])  # which may be ranges or masks
         for (repeat, seed), cv_again in zip(enumerate(seeds), _reseeded(cv, seeds), strict=True)
         for fold, (train, test) in enumerate(cv_again.split(X, y))
     ]
