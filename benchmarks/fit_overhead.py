@@ -19,8 +19,10 @@ from _timing import alternate, clocked
 from torch.nn import functional as F
 
 from sk_mtrnn import MultiTaskRNNClassifier
-from sk_mtrnn._network import MultiTaskNetwork, PackedInputs
+from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
 from sk_mtrnn.recurrence import PackedLayout, reused_buffers
+from sk_mtrnn.relations import resolve_relation
+from sk_mtrnn.sharing import HardSharing
 
 
 def bare_loop(X, y, epochs, batch_size, hidden):
@@ -29,7 +31,7 @@ def bare_loop(X, y, epochs, batch_size, hidden):
     torch.manual_seed(0)
     module = MultiTaskNetwork(
         n_features=n_features,
-        n_outputs=(2, 2),
+        tasks=[TaskSpec(name, 2, torch.softmax) for name in "ab"],
         per_step=(False, False),
         cell="gru",
         activation="tanh",
@@ -37,6 +39,9 @@ def bare_loop(X, y, epochs, batch_size, hidden):
         bidirectional=False,
         dropout=0.0,
         pooling="last",
+        sharing=HardSharing(),
+        relation=resolve_relation(None),
+        relatedness=None,
         dtype=torch.float32,
     )
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01, fused=True)

@@ -21,8 +21,7 @@ class Head(NamedTuple):
 
 
 class Heads(nn.Module):
-    """Linear heads of tasks whose inputs are equally wide, as the rows of one matrix:
-    o_k = W_k h + b_k.
+    """Linear heads of equally wide inputs, as the rows of one matrix: o_k = W_k h + b_k.
 
     ``heads[i]`` is the head of the i-th task, a view; its gradient is those rows of ``weight.grad``
     and ``bias.grad``. Tasks that read the same input are one product, and the optimizer sees two
@@ -54,6 +53,7 @@ class Heads(nn.Module):
         self.rows = tuple(slice(start, stop) for start, stop in pairwise(ends))
         self.weight = nn.Parameter(torch.empty(sum(self.n_outputs), size))
         self.bias = nn.Parameter(torch.empty(sum(self.n_outputs)))
+        self._place = {task: i for i, task in enumerate(self.tasks)}
         self._indices = {}
 
     def reset(self, bound, seed):
@@ -111,7 +111,7 @@ class Heads(nn.Module):
         dict of tuple of int to Tensor of shape (Σ C_k, M)
             One entry for every group of tasks that are one product.
         """
-        place = {task: i for i, task in enumerate(self.tasks)}
+        place = self._place
         if len(features) == 1:
             return {tasks: self(features[0], tuple(place[task] for task in tasks))}
         by_width = {}

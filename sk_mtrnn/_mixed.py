@@ -1,39 +1,11 @@
 """Any mix of tasks."""
 
-from types import MethodType
-
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMultiTaskRNN
-
-
-class TasksNeededError(ValueError, AttributeError):
-    """`partial_fit` was asked for before the types of the tasks are known."""
-
-
-class _AsksForTasks:
-    """A method that is there once the types of the tasks are known.
-
-    One chunk is too little to infer types from, so `partial_fit` needs ``tasks``. Without it the
-    method is missing to ``hasattr``, as scikit-learn's conditional methods are, and says why to
-    whoever calls it.
-    """
-
-    def __init__(self, method):
-        self.method = method
-        self.__doc__ = method.__doc__
-
-    def __get__(self, estimator, owner=None):
-        if estimator is None:
-            return self.method
-        if estimator.tasks is None:
-            raise TasksNeededError(
-                "partial_fit needs tasks: one chunk is too little to infer their types from. Set "
-                "tasks to 'classification', 'regression', a task object, or a dict of those."
-            )
-        return MethodType(self.method, estimator)
+from ._tasks_needed import asks_for_tasks
 
 
 def _has_classes(estimator):
@@ -345,7 +317,7 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_AsksForTasks
+    @asks_for_tasks
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on a chunk of data.
 

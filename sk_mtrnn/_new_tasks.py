@@ -1,6 +1,5 @@
 """A task that was never seen: a new head on a fitted model."""
 
-
 import numpy as np
 import pandas as pd
 from sklearn.utils.metaestimators import available_if

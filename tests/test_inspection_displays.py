@@ -89,7 +89,7 @@ def test_history_with_a_part_held_out(model, data):
     np.testing.assert_array_equal(display.validation_line_.get_xdata(), [1, 2, 3, 4])
     assert display.validation_line_.axes is display.validation_ax_ is not display.ax_
     assert set(display.best_epoch_line_.get_xdata()) == {model.best_epoch_}
-    assert legend(display.ax_) == [*data[1], "held out", "best epoch"]
+    assert legend(display.validation_ax_) == [*data[1], "held out", "best epoch"]
 
 
 def test_history_where_only_some_epochs_were_scored(data):

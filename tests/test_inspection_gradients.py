@@ -12,8 +12,10 @@ from skorch.callbacks import Freezer
 
 from sk_mtrnn import MultiTaskRNN, MultiTaskRNNClassifier, MultiTaskRNNRegressor, RegressionTask
 from sk_mtrnn._network import PackedInputs
+from sk_mtrnn._training import task_gradients
 from sk_mtrnn.inspection import gradient_similarity
 from sk_mtrnn.recurrence import PackedLayout
+from sk_mtrnn.sequences import read_labels, validate_sequences
 
 SMALL = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
 EXACT = {**SMALL, "dtype": "float64"}
@@ -225,3 +227,28 @@ def test_a_trimmed_task_runs(cube):
     X, y = cube
     model = MultiTaskRNNRegressor(**SMALL, tasks=RegressionTask(trim=0.2)).fit(X, y)
     assert gradient_similarity(model, X, y).notna().all(axis=None)
+
+
+def test_a_gradient_of_zero_has_no_direction(cube):
+    X, y = cube
+    model = MultiTaskRNNRegressor(**EXACT).fit(X, y)
+    with torch.no_grad():
+        model.net_.module_.heads[0][1].weight.zero_()  # task 1 no longer reads the trunk
+    found = gradient_similarity(model, X, y)
+    assert found.isna().to_numpy().sum() == 5
+    assert found.loc[1].isna().all()
+
+
+def test_gradients_of_a_task_without_labels_are_unknown(cube):
+    X, y = cube
+    model = MultiTaskRNNRegressor(**EXACT).fit(X, y)
+    y[:, 1] = np.nan
+    sequences = validate_sequences(model, X, reset=False)
+    columns = read_labels(y, sequences.lengths).columns
+    targets = model._encode(columns, np.ones((30, 3)), np.arange(30), sequences)
+    gradients = task_gradients(model.net_, model._sequence_data(sequences, targets), "auto")
+    n_shared = sum(p.numel() for p in model.net_.module_.shared_parameters())
+    assert gradients.shape == (3, n_shared)
+    assert gradients.dtype == np.float64
+    assert np.isnan(gradients).all(axis=1).tolist() == [False, True, False]
+    assert np.isfinite(gradients[[0, 2]]).all()

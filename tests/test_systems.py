@@ -112,6 +112,15 @@ def test_pairs_are_all_there_are():
     assert len(PAIRS) == sum(a * b for a, b in combinations(sizes, 2))
 
 
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_relations_are_recorded_with_early_stopping_too(relation):
+    params = {**SMALL, "task_relation": relation, "early_stopping": True}
+    matrix = MultiTaskRNN(**params).fit(X, Y).task_relation_
+    assert matrix.shape == (4, 4)
+    if relation == "attention":
+        np.testing.assert_allclose(matrix.sum(1), 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize("params", ALONE, ids=described)
 def test_the_global_generators_stay_as_they_were(params):
     import torch

@@ -128,10 +128,11 @@ class BestWeights(Callback):
 
 
 class Clipping(Callback):
-    """`torch.nn.utils.clip_grad_norm_` over all that the optimizer learns.
+    """`torch.nn.utils.clip_grad_norm_` over all weights of the network.
 
-    On the CPU, where looking at a number costs nothing, gradients that are short enough are not
-    multiplied by one.
+    What weighs the tasks is left out: clipped where gradients are long, it would not learn the mean
+    over the batches. On the CPU, where looking at a number costs nothing, gradients that are short
+    enough are not multiplied by one.
 
     Parameters
     ----------
@@ -142,8 +143,7 @@ class Clipping(Callback):
         self.max_norm = max_norm
 
     def on_grad_computed(self, net, **kwargs):
-        groups = net.optimizer_.param_groups
-        learned = [p for group in groups for p in group["params"] if p.grad is not None]
+        learned = [p for p in net.module_.parameters() if p.grad is not None]
         norm = get_total_norm([p.grad for p in learned])
         if norm.device.type != "cpu" or not norm.item() + 1e-6 <= self.max_norm:
             clip_grads_with_norm_(learned, self.max_norm, norm)

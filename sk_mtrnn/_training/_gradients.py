@@ -72,5 +72,5 @@ def _differentiable(module, shared):
         for part, training in modes:
             part.training = training
         for parameter, learns in learning:
-            pass
+            parameter.requires_grad_(learns)
         module.amp = amp

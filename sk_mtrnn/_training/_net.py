@@ -271,19 +271,28 @@ def task_relation(net, dataset, n_threads):
     relation = net.module_.relation
     if relation.needs_data:
         with relation.recording():
-            forward(net, dataset, n_threads)
+            for _ in _passes(net, dataset, n_threads, net.evaluation_step):
+                pass
     return relation.matrix()
+
+
+def _passes(net, dataset, n_threads, compute):
+    """What ``compute`` gives for every batch, with the positions of its samples."""
+    loader = net.get_iterator(dataset, training=False)
+    foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
+    with threads_for(net, n_threads), reused_buffers(), borrowed_generators(0, borrow=foreign):
+        for positions, batch in zip(loader.sampler, loader, strict=True):
+            yield positions, compute(batch)
 
 
 def _collect(net, dataset, n_threads, compute, per_step):
     """What ``compute`` gives for every batch, each row put where its sample or step stands."""
     arrays = None
     n_rows = {True: len(dataset.sequences.values), False: len(dataset)}
-    loader = net.get_iterator(dataset, training=False)
-    foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
-    with threads_for(net, n_threads), reused_buffers(), borrowed_generators(0, borrow=foreign):
-        for positions, batch in zip(loader.sampler, loader, strict=True):
-            parts = [part.cpu().numpy() for part in compute(batch)]
+    passes = contextlib.closing(_passes(net, dataset, n_threads, compute))  # gives all back at once
+    with passes as batches:
+        for positions, tensors in batches:
+            parts = [part.cpu().numpy() for part in tensors]
             order = dataset.order(positions)
             if arrays is None:
                 arrays = [

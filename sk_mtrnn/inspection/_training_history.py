@@ -116,5 +116,6 @@ class TrainingHistoryDisplay:
                 self.best_epoch, color="gray", linestyle=":", label="best epoch"
             )
         handles = [*self.lines_, self.validation_line_, self.best_epoch_line_]
-        self.ax_.legend(handles=[handle for handle in handles if handle is not None])
+        top = self.validation_ax_ or self.ax_  # whose legend no line crosses
+        top.legend(handles=[handle for handle in handles if handle is not None])
         return self

@@ -9,6 +9,16 @@ from ._base import TaskWeighting, Weigher
 def resolve_task_weights(task_weights, names):
     """Turn the parameter ``task_weights`` into an array of shape (K,).
 
+    Parameters
+    ----------
+    task_weights : None, array-like of shape (K,), or dict
+        None: all 1; a dict names tasks, others weigh 1.
+    names : list of K hashables
+
+    Returns
+    -------
+    ndarray of shape (K,)
+
     Raises
     ------
     ValueError
