@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from . import _training as training
-from ._early_stopping import hold_out, watched_score
+from ._early_stopping import hold_out, only_part, watched_score
 from ._features import SharedStatesMixin
 from ._fingerprint import fingerprint
 from ._new_tasks import NewTaskMixin
@@ -153,7 +153,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         part, held_out = hold_out(self, labels, seed)
-        self._learn(sequences, columns, _only(weights, part), again=again)
+        self._learn(sequences, columns, only_part(weights, part), again=again)
         targets = self._encode(columns, weights, part, sequences)
         train_data, valid_data = self._sequence_data(sequences, targets, part), None
         if len(held_out):
@@ -258,7 +258,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
 
     def _encode(self, columns, weights, part, sequences):
         """Encoded labels, with weights for one part of the samples only."""
-        return self._task_set.encode(columns, _only(weights, part), sequences.lengths)
+        return self._task_set.encode(columns, only_part(weights, part), sequences.lengths)
 
     def _sequence_data(self, sequences, targets=(), samples=None):
         return training.SequenceData(
@@ -310,10 +310,3 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _only(weights, part):
-    """Weights of the samples in a part, and 0 for all others."""
-    kept = np.zeros_like(weights)
-    kept[part] = weights[part]
-    return kept

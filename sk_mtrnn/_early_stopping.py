@@ -42,6 +42,13 @@ def hold_out(estimator, labels, seed):
     return stratified_fraction(labels, fraction, np.random.default_rng(seed))
 
 
+def only_part(weights, part):
+    """Weights (n_samples, n_tasks) of the samples in a part, and 0 for all others."""
+    kept = np.zeros_like(weights)
+    kept[part] = weights[part]
+    return kept
+
+
 def watched_score(estimator, X, y, sequences, sample_weight, held_out):
     """Make the score early stopping watches.
 

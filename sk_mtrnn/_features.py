@@ -64,6 +64,7 @@ class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @property
     def _n_features_out(self):
+        has_common_state(self)
         return self.net_.module_.common_sizes[self.net_.module_.top_layer]
 
     def __sklearn_tags__(self):

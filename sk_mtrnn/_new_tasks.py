@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
-from ._early_stopping import hold_out
+from ._early_stopping import hold_out, only_part
 from ._features import has_common_state
 from .sequences import check_same_order, check_sample_weight, read_labels, validate_sequences
 from .tasks import TaskSet
@@ -59,27 +59,29 @@ class NewTaskMixin:
         task_set = TaskSet(
             [column], {column.name: task}, allowed=self._task_types, default=self._default_type
         )
+        if task_set.tasks[0].features is not None:
+            raise ValueError(
+                f"features of task {column.name!r} must be None, as a new task reads states that all "
+                f"tasks share, found {task_set.tasks[0].features!r}."
+            )
         template = self._labels.with_column(column)  # refuses what does not fit
         weights = check_sample_weight(sample_weight, labels.n_samples, [column.name])
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         part, held_out = hold_out(self, labels, seed)
-        weighing = np.zeros_like(weights)
-        weighing[part] = weights[part]
         task_set.learn(
             [column],
-            weighing,
+            only_part(weights, part),
             sequences.lengths,
             standardize=self.standardize,
-            class_weight=getattr(self, "class_weight", None),
+            class_weight=self._class_weight_for(column),
         )
         joined = self._task_set.joined(task_set)
 
         def data(samples):
-            kept = np.zeros_like(weights)
-            kept[samples] = weights[samples]
+            known = only_part(weights, samples)
             targets = [
                 *self._task_set.unlabelled(sequences.lengths),
-                *task_set.encode([column], kept, sequences.lengths),
+                *task_set.encode([column], known, sequences.lengths),
             ]
             return self._sequence_data(sequences, targets, samples)
 
@@ -123,6 +125,14 @@ class NewTaskMixin:
                 f"name must be a new one, found {name!r}; the tasks are {self.task_names_}."
             )
         return column.renamed(name)
+
+    def _class_weight_for(self, column):
+        """The estimator's ``class_weight``; of a dict what names classes of the column."""
+        class_weight = getattr(self, "class_weight", None)
+        if not isinstance(class_weight, dict):
+            return class_weight
+        known = set(column.labelled.tolist())
+        return {c: weight for c, weight in class_weight.items() if c in known} or None
 
     def _record_new_task(self, record):
         """A column for the new task in what was recorded, NaN before it was there."""

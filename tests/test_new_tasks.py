@@ -181,6 +181,18 @@ def test_sample_weights_count():
     np.testing.assert_array_equal(one.predict(X)["new"], other.predict(X)["new"])
 
 
+def test_class_weights_of_other_tasks_are_none_of_its():
+    model = MultiTaskRNN(**SMALL, class_weight={0.0: 2.0, "up": 3.0})
+    with pytest.raises(ValueError, match="unknown class 'up'"):
+        model.fit(X, Y)
+    model.set_params(class_weight={0.0: 2.0}).fit(X, Y)
+    model.add_task(X, np.where(LEVEL > 0, "up", "down"), name="sign")
+    model.set_params(class_weight={"up": 3.0})
+    model.add_task(X, np.where(LEVEL > 0, "up", "down"), name="again")
+    assert model._task_set.tasks[-2].class_factor_.tolist() == [1.0, 1.0]
+    assert model._task_set.tasks[-1].class_factor_.tolist() == [1.0, 3.0]
+
+
 def test_early_stopping_holds_out_a_part():
     model = MultiTaskRNN(**SMALL, early_stopping=True, validation_fraction=0.3).fit(X, Y)
     scores = model.validation_scores_.copy()
@@ -204,6 +216,7 @@ def test_early_stopping_holds_out_a_part():
         (LEVEL, {"name": "new", "task": "ranking"}, "tasks must say"),
         (LEVEL, {"name": "new", "task": RegressionTask(layer=4)}, "layer of task 'new'"),
         (LEVEL, {"name": "new", "task": RegressionTask(delay=1)}, "delay of task 'new'"),
+        (LEVEL, {"name": "new", "task": RegressionTask(features=[0])}, "features of task 'new'"),
         (np.where(LEVEL > 0, "a", "b"), {"name": "new", "task": "regression"}, "takes numbers"),
     ],
 )

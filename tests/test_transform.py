@@ -99,6 +99,7 @@ def test_without_a_common_state_there_is_no_such_method(sharing):
     for _ in range(2):
         assert not hasattr(model, "transform")
         assert not hasattr(model, "fit_transform")
+        assert not hasattr(model, "_n_features_out")
         model.fit(X, Y)
 
 
