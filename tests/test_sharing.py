@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from sk_mtrnn import MultiTaskRNN, MultiTaskRNNRegressor, RegressionTask
 from sk_mtrnn.recurrence import PackedLayout, RecurrentStack
@@ -91,7 +93,10 @@ def _experts(module, x, k, i):
     """Equations 5 to 7 of Ma et al. (2018), in numpy."""
     W, b = module.gate_weight[k].detach().numpy(), module.gate_bias[k].detach().numpy()
     mixed = []
-    for part, rows in enumerate((x, LAYOUT.last(x))):
+    sequences = nn.utils.rnn.unpack_sequence(PackedSequence(x, LAYOUT.batch_sizes))
+    means = [np.cumsum(s.numpy(), 0) / np.arange(1, len(s) + 1)[:, None] for s in sequences]
+    packed = nn.utils.rnn.pack_sequence([torch.from_numpy(mean) for mean in means]).data
+    for part, rows in enumerate((packed, torch.from_numpy(np.stack([m[-1] for m in means])))):
         scores = rows.numpy() @ W + b
         gates = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
         states = [expert(x, LAYOUT)[i][part].detach().numpy() for expert in module.experts]
@@ -304,6 +309,17 @@ def test_a_task_with_channels_of_its_own_sees_no_others(name):
         if name != "cross_stitch":  # whose tasks see each other's states
             np.testing.assert_array_equal(after[:, 0], before[:, 0])
         assert (after[:, 1] != before[:, 1]).all()
+
+
+@pytest.mark.parametrize("n_experts", [1, 2, 4, 5])
+def test_tasks_start_with_an_expert_of_their_own(n_experts):
+    context = SharingContext(K, F, SIZES, stack)
+    module = MixtureOfExperts(n_experts).build(context).double()
+    gates = module.gates([torch.zeros(1, F, dtype=torch.float64)] * K)[:, 0].detach()
+    own = torch.arange(K) % n_experts
+    wanted = torch.full((K, n_experts), 0.1 / max(n_experts - 1, 1), dtype=torch.float64)
+    wanted[torch.arange(K), own] = 0.9 if n_experts > 1 else 1.0
+    torch.testing.assert_close(gates, wanted, rtol=1e-6, atol=0)
 
 
 def test_a_deep_copy_is_independent():

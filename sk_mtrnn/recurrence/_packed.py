@@ -261,6 +261,12 @@ class PackedLayout:
         rows, exists = self._shift(-delay)
         return steps.index_select(0, rows) * exists[:, None]
 
+    def running_mean(self, steps):
+        """Mean of all steps of the sequence up to each: (S, D) to (S, D)."""
+        total = self.pad(steps, 0.0).cumsum(0)  # [T, B, D]
+        counts = torch.arange(1, self.n_timesteps + 1, device=steps.device)
+        return self.unpad(total / counts[:, None, None])
+
     def last(self, steps):
         """The last step of each sequence: (S, D) to (B, D)."""
         if self.equal_length:

@@ -1,5 +1,7 @@
 """Recurrent experts, mixed for each task by a gate of its own."""
 
+import copy
+from math import log
 from numbers import Integral
 
 import torch
@@ -8,15 +10,18 @@ from torch import nn
 
 from ._base import SharedRecurrence, SharedStates, Sharing, States, one_each, run_each
 
+_OTHERS = 0.1  # what a task takes from all experts but its own at the start
+
 
 class MixtureOfExperts(Sharing):
     """Multi-gate mixture of experts (Ma et al. 2018, equations 5 to 7).
 
     E recurrences read the same inputs. Task k reads the mixture of their states
 
-        h_kt = Σ_e g_kte h_et,   g_kt = softmax(G_k x_t + b_k)
+        h_kt = Σ_e g_kte h_et,   g_kt = softmax(G_k x̄_t + b_k),   x̄_t = (x_1 + ... + x_t) / t
 
-    whose gate sees the inputs of the step; for the state a sequence ends in, those of the last one.
+    whose gate sees the mean of the inputs so far. At the start the experts are equal, and task k
+    takes 0.9 from expert k (counted round), 0.1 from the others.
 
     Parameters
     ----------
@@ -25,8 +30,10 @@ class MixtureOfExperts(Sharing):
 
     Notes
     -----
-    The source's gate has no bias. Gates start at zero: every task begins with the mean of all
-    experts.
+    The source's gate has no bias, and reads the one input there is; the inputs of a single step
+    would make the mixture as noisy as they are. Gates that start from the mean of all experts, as
+    theirs do in effect, leave unrelated tasks mixed for long: they gain more from related tasks,
+    and lose more to unrelated ones.
 
     References
     ----------
@@ -48,7 +55,8 @@ class MixtureOfExperts(Sharing):
 
     def build(self, context):
         self._validate_params()
-        experts = [context.stack() for _ in range(self.n_experts)]
+        first = context.stack()
+        experts = [first, *(copy.deepcopy(first) for _ in range(self.n_experts - 1))]
         return GatedExperts(experts, context.n_features, context.n_tasks)
 
 
@@ -66,18 +74,23 @@ class GatedExperts(SharedRecurrence):
         self.sizes = experts[0].sizes
         self.gate_weight = nn.Parameter(torch.zeros(n_tasks, n_features, len(experts)))
         self.gate_bias = nn.Parameter(torch.zeros(n_tasks, 1, len(experts)))
+        n_others = len(experts) - 1
+        if n_others:
+            own = torch.arange(n_tasks) % len(experts)
+            with torch.no_grad():  # softmax of it gives the own expert 1 - _OTHERS
+                self.gate_bias[torch.arange(n_tasks), 0, own] = log((1 / _OTHERS - 1) * n_others)
 
     def gates(self, inputs):
-        """Share of every expert: K Tensors of shape (M, F) to (K, M, E)."""
+        """Share of every expert: K Tensors x̄ of shape (M, F) to (K, M, E)."""
         return torch.softmax(
             torch.baddbmm(self.gate_bias, torch.stack(inputs), self.gate_weight), dim=2
         )
 
     def forward(self, inputs, layout):
         runs = [run_each(expert, inputs, layout) for expert in self.experts]
-        inputs = one_each(inputs, len(self.gate_weight))
-        gates = self.gates(inputs)  # [K, S, E]
-        ends = self.gates([layout.last(steps) for steps in inputs])  # [K, B, E]
+        means = one_each([layout.running_mean(x) for x in inputs], len(self.gate_weight))
+        gates = self.gates(means)  # [K, S, E]
+        ends = self.gates([layout.last(mean) for mean in means])  # [K, B, E]
         layers = []
         for layer in zip(*runs, strict=True):
             steps, final = zip(*layer, strict=True)  # of every expert: [P, S, D], [P, B, D]
