@@ -1,5 +1,6 @@
 """The shell the estimators share: constraints, the fit template, tags."""
 
+import warnings
 from abc import ABC, abstractmethod
 from functools import wraps
 from numbers import Integral, Real
@@ -7,7 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from . import _training as training
 from ._early_stopping import hold_out, only_part, watched_score
@@ -63,7 +64,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         "sharing": [StrOptions(set(SHARINGS)), Sharing],
         "task_relation": [StrOptions(set(RELATIONS)), TaskRelation, None],
         "task_weights": ["array-like", dict, StrOptions(set(WEIGHTINGS)), TaskWeighting, None],
-        "gradient_aggregation": [StrOptions(set(AGGREGATIONS)), callable, None],
+        "gradient_aggregation": [StrOptions(set(AGGREGATIONS)), HasMethods("forward"), None],
         "batching": [StrOptions(set(BATCHINGS)), Batching],
         "optimizer": [StrOptions(set(training.OPTIMIZERS)), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -141,14 +142,12 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         self._dtype = self.dtype
         again = self.warm_start and hasattr(self, "net_")
         sequences = validate_sequences(self, X, reset=not again)
+        training.check_time_delays(self.time_delays, sequences.lengths)
         labels = self._read_labels(y, sequences)
         if not again:
             self._start(labels)
-        elif fingerprint(self.tasks) != self._task_set.spec:
-            raise ValueError(
-                "warm_start=True needs the same network as in the last fit, but the parameter "
-                f"tasks changed; found {self.tasks!r}."
-            )
+        else:
+            self._check_same_tasks("warm_start=True needs the same network as in the last fit")
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
@@ -176,8 +175,10 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         if first:
             self._start(labels, partial=True)
             self._task_set.declare_classes(classes)
-        elif classes is not None:
-            self._task_set.check_classes(classes)
+        else:
+            self._check_same_tasks("partial_fit goes on with the network it has")
+            if classes is not None:
+                self._task_set.check_classes(classes)
         columns = labels.matched(self.task_names_, may_lack=True)
         if all(column.missing.all() for column in columns):
             raise ValueError("y must hold at least one label, found none in this chunk.")
@@ -189,7 +190,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         if first:
             self._build(seed, targets, sequences.lengths)
         else:  # what may change from chunk to chunk
-            training.update_net(self.net_, self, training.Systems.of(self, self.task_names_))
+            training.update_net(self.net_, self, training.Systems.of(self, self._task_set))
         return self._train(data, None, 1, seed)
 
     def _check_params(self):
@@ -229,6 +230,10 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
+    def _check_same_tasks(self, why):
+        if fingerprint(self.tasks) != self._task_set.spec:
+            raise ValueError(f"{why}, but the parameter tasks changed; found {self.tasks!r}.")
+
     def _read_labels(self, y, sequences):
         if not self._tabular:
             check_same_order(sequences.index, y)
@@ -267,14 +272,24 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
 
     def _build(self, seed, targets, lengths, before=None):
         """Build a net, with the weights of the one before if there is one (warm start)."""
-        systems = training.Systems.of(self, self.task_names_)
-        related = relatedness(targets, lengths) if systems.needs_relatedness else None
-        state = None
-        if before is not None:
-            state = before.module_.state_dict(), before.criterion_.state_dict()
+        systems = training.Systems.of(self, self._task_set)
+        related = self._relatedness(targets, lengths) if systems.needs_relatedness else None
         self.net_ = training.build_net(
-            self, self._input_mean.size, self._task_set, systems, related, seed, state
+            self, self._input_mean.size, self._task_set, systems, related, seed, before
         )
+
+    def _relatedness(self, targets, lengths):
+        """How related the tasks are, (K, K); a warning if nothing is known of any two."""
+        related = relatedness(targets, lengths)
+        if self.n_tasks_ > 1 and np.isnan(related[~np.eye(self.n_tasks_, dtype=bool)]).all():
+            warnings.warn(
+                "No two tasks have labels on the same samples, so that nothing is known of how "
+                "related they are: task_relation='gcn' and task_weights='relatedness' take them "
+                "for unrelated. GraphConvolution(adjacency='learned') would find out.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return related
 
     def _train(self, train_data, valid_data, epochs, seed, evaluate=None):
         """Train the net, and record what happened."""

@@ -13,17 +13,21 @@ from .sharing import SHARINGS
 
 def has_common_state(estimator):
     """Whether there are states that belong to no single task; else an AttributeError says why."""
-    sharing = estimator.sharing
-    common = (SHARINGS[sharing] if isinstance(sharing, str) else sharing).common
-    net = getattr(estimator, "net_", None)
+    sharing, net = estimator.sharing, getattr(estimator, "net_", None)
+    known = SHARINGS.get(sharing) if isinstance(sharing, str) else sharing
+    reason = f"found sharing={sharing!r}"
+    common = getattr(known, "common", False)
     if net is not None:
-        common = net.module_.common_sizes is not None
+        common = net.module_.sharing.common_sizes is not None
+        if common and net.module_.common_sizes is None:
+            common = False
+            reason = (
+                "but a task has features of its own"
+                if len(net.module_.inputs.projections)
+                else "but with pooling='attention' every task attends to more than that state"
+            )
     if not common:
-        raise AttributeError(
-            "transform and add_task need a state that all tasks share, which there is none of with "
-            f"sharing={sharing!r}, where tasks have features of their own, or where every task "
-            "attends to more than that state."
-        )
+        raise AttributeError(f"transform and add_task need a state all tasks share, {reason}.")
     return True
 
 
@@ -33,9 +37,10 @@ class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def transform(self, X):
         """Pooled states of the highest shared layer that tasks read: features for another model.
 
-        With ``pooling="attention"`` the mean of what all tasks that read this layer attend to; with
-        ``sharing="shared_private"`` the states of the shared recurrence. There where the sharing
-        has a state common to all tasks ("hard", "shared_private").
+        With ``pooling="attention"`` the mean of what the per-sequence tasks that read this layer
+        attend to; with ``sharing="shared_private"`` the states of the shared recurrence. There
+        where all tasks share a state: "hard", and without ``pooling="attention"`` also
+        "shared_private"; no task may have ``features`` of its own.
 
         Parameters
         ----------
@@ -77,6 +82,6 @@ class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 # after scikit-learn has wrapped it for set_output, which it does when the class is made
-for _name in ("transform", "fit_transform"):
+for _name in ("transform", "fit_transform", "get_feature_names_out"):
     _conditional = available_if(has_common_state)(getattr(SharedStatesMixin, _name))
     setattr(SharedStatesMixin, _name, _conditional)

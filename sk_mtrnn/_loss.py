@@ -119,7 +119,8 @@ class MultiTaskLoss(nn.Module):
 def _trimmed(weights, losses, share):
     """Weights without the highest losses, (G, M) each; the other entries weigh what all did."""
     known = weights != 0
-    n_out = (share * known.sum(1, keepdim=True)).floor()  # [G, 1]
+    count = known.sum(1, keepdim=True).double()
+    n_out = (share * count + 1e-9).floor()  # [G, 1], whole where the share of the count is
     ranks = losses.masked_fill(~known, -torch.inf).argsort(1, descending=True).argsort(1)
     kept = weights * (ranks >= n_out)
     total = kept.sum(1, keepdim=True)

@@ -57,7 +57,7 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         `attention_weights`).
     sharing : {"hard", "shared_private", "cross_stitch", "mmoe", "none"} or Sharing, default="hard"
         How tasks share the recurrence; a name, or an object of `sk_mtrnn.sharing` with options.
-        "none" trains independent networks.
+        "none" gives every task a recurrence of its own.
     task_relation : {"gcn", "attention", "chain"}, TaskRelation or None, default=None
         How tasks inform one another between recurrence and outputs; a name, or an object of
         `sk_mtrnn.relations` with options.
@@ -70,9 +70,9 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         Negative ones look ahead.
     task_weights : array-like of shape (n_tasks,), dict, str or TaskWeighting, default=None
         w_k, in task order or by task name (1 for a task a dict leaves out). None: all 1. A task of
-        weight 0 is predicted but not trained. "uncertainty", "dwa", "gradnorm", "rlw", "famo",
-        "geometric", "relatedness", or an object of `sk_mtrnn.weighting` with options: weights that
-        are found in training; ``task_weights_`` records them.
+        weight 0 is predicted but its labels train nothing. "uncertainty", "dwa", "gradnorm", "rlw",
+        "famo", "geometric", "relatedness", or an object of `sk_mtrnn.weighting` with options:
+        weights that are found in training; ``task_weights_`` records them.
     gradient_aggregation : str, torchjd Aggregator or None, default=None
         What stands for the sum of the tasks' gradients on the parameters they share: "upgrad",
         "pcgrad", "mgda", "cagrad", "nashmtl", "imtlg", "aligned_mtl" or an aggregator of TorchJD
@@ -110,8 +110,8 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     tol : float, default=1e-4
         Least gain of the held-out score that counts.
     scoring : str, callable or None, default=None
-        What early stopping watches: minus the weighted loss (None), or a scorer of
-        `sk_mtrnn.metrics`. A str is `multitask_scorer` of it.
+        What early stopping watches: minus the weighted loss (None; unweighted where weights are
+        found in training), or a scorer of `sk_mtrnn.metrics`. A str is `multitask_scorer` of it.
     standardize : bool, default=True
         Whether input features are scaled to zero mean and unit variance, over all steps of the
         training samples, and every regression target (except that of the "poisson" loss).
@@ -159,14 +159,14 @@ class MultiTaskRNN(BaseMultiTaskRNN):
     n_iter_ : int
         Epochs run.
     loss_curve_ : ndarray of shape (n_iter_, n_tasks_)
-        Each epoch's mean training loss of every task, not weighted by w_k; NaN where a chunk of
-        `partial_fit` had no label of the task.
+        Each epoch's mean training loss of every task, not weighted by w_k; NaN where no batch had
+        a label of the task.
     task_weights_ : ndarray of shape (n_iter_, n_tasks_)
-        What the loss of every task weighed in each epoch, the mean over its batches.
-    task_relation_ : ndarray of shape (n_tasks_, n_tasks_) or None
-        What ``task_relation`` used or learned: the normalised adjacency ("gcn"), the mean attention
-        over the training data ("attention"; row k: where task k looks), or how strongly task k
-        (row) reads the prediction of another ("chain").
+        What the loss of every task weighed in each epoch, the mean over its batches; NaN as above.
+    task_relation_ : ndarray of shape (n_tasks, n_tasks) or None
+        Between the tasks of `fit`, what ``task_relation`` used or learned: the normalised adjacency
+        ("gcn"), the mean attention over the training data ("attention"; row k: where task k looks),
+        or how strongly task k (row) reads the prediction of another ("chain").
     validation_scores_ : ndarray of shape (n_epochs,)
         The held-out score after every epoch run with ``early_stopping``, higher is better.
     best_epoch_ : int
@@ -325,7 +325,9 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         its task. A chunk may lack the labels of whole tasks (and a DataFrame their columns).
 
         Between chunks ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``,
-        ``task_weights`` and class weights may change; what decides the network may not.
+        ``max_grad_norm``, ``batching``, ``gradient_aggregation``, fixed ``task_weights`` and
+        ``class_weight`` may change; what decides the network or the tasks may not. How related
+        tasks are is measured on the first chunk.
 
         Parameters
         ----------

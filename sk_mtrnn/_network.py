@@ -261,9 +261,15 @@ class MultiTaskNetwork(nn.Module):
         )
 
     def shared_parameters(self):
-        """Parameters which the losses of all tasks go through."""
-        shared = self.sharing.shared_parameters()
-        return [*shared, *self.relation.shared_parameters()] if shared else []
+        """Parameters which the losses of all tasks go through; none without a shared recurrence."""
+        shared = self.sharing.shared_parameters(min(reading.layer for reading in self.readings))
+        related = self.relation.shared_parameters() if self.n_related == len(self.tasks) else []
+        return [*shared, *related] if shared else []
+
+    @property
+    def width(self):
+        """How many numbers a step takes on its way, at most."""
+        return sum(max(stack.sizes) for stack in self.stacks) + self.relation.width
 
     def _shared(self, inputs, layout):
         """What the recurrence gives: SharedStates."""
@@ -343,16 +349,19 @@ class MultiTaskNetwork(nn.Module):
     def common(self, inputs):
         """Pooled common states of the highest layer that is read: a Tensor of shape (B, D).
 
-        Where every task attends on its own, the mean over the tasks that read this layer.
+        Where every task attends on its own, the mean over the per-sequence tasks that read this
+        layer, or if there are none over all that do.
         """
         layout, own = inputs.layout, self.inputs(inputs.steps)
         states, final = self._shared(own, layout).common[self.top_layer]
-        pooled = [
-            reading.pooling(states, final, layout)
+        (reading,) = (
+            reading
             for reading in self.readings
             if reading.layer == self.top_layer and not reading.common
-        ]
-        return pooled[0].mean(0)
+        )
+        pooled = reading.pooling(states, final, layout)  # [1 or K, B, D]
+        whole = [i for i, k in enumerate(reading.tasks) if not self.per_step[k]]
+        return (pooled[whole] if whole and len(pooled) > 1 else pooled).mean(0)
 
 
 def _beside(states, inputs):

@@ -1,5 +1,7 @@
 """A task that was never seen: a new head on a fitted model."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.metaestimators import available_if
@@ -9,7 +11,7 @@ from . import _training as training
 from ._early_stopping import hold_out, only_part
 from ._features import has_common_state
 from .sequences import check_same_order, check_sample_weight, read_labels, validate_sequences
-from .tasks import TaskSet
+from .tasks import Task, TaskSet
 
 
 class NewTaskMixin:
@@ -22,7 +24,8 @@ class NewTaskMixin:
         It is trained for ``max_epochs`` on these samples alone, and from then on the last column of
         y and of all predictions: a 1-D y becomes two columns, a DataFrame gains one. It stands
         beside the ``task_relation``, and weighs 1. `clone` knows nothing of it: it copies
-        parameters, and this is something learned.
+        parameters, and this is something learned. Early stopping watches the loss. There where all
+        tasks share a state, as for `transform`.
 
         Parameters
         ----------
@@ -36,7 +39,8 @@ class NewTaskMixin:
             What it is, as in ``tasks``.
         freeze_trunk : bool, default=True
             Whether everything but the new head stays as it is: then the tasks there were predict
-            bit for bit as before. Else the trunk is trained on as well, for the new task alone.
+            bit for bit as before. Else the shared recurrence is trained on as well, for the new
+            task alone; the heads there were stay.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -51,6 +55,7 @@ class NewTaskMixin:
         """
         check_is_fitted(self, "net_")
         self._check_params()
+        self._check_new(name, task, freeze_trunk)
         sequences = validate_sequences(self, X, reset=False)
         if not self._tabular:
             check_same_order(sequences.index, y)
@@ -61,12 +66,13 @@ class NewTaskMixin:
         )
         if task_set.tasks[0].features is not None:
             raise ValueError(
-                f"features of task {column.name!r} must be None, as a new task reads states that all "
+                f"features of task {column.name!r} must be None, as a new task reads what all "
                 f"tasks share, found {task_set.tasks[0].features!r}."
             )
         template = self._labels.with_column(column)  # refuses what does not fit
         weights = check_sample_weight(sample_weight, labels.n_samples, [column.name])
-        seed = self._random_state.randint(np.iinfo(np.int32).max)
+        random_state = copy.deepcopy(self._random_state)  # a refused task draws nothing
+        seed = random_state.randint(np.iinfo(np.int32).max)
         part, held_out = hold_out(self, labels, seed)
         task_set.learn(
             [column],
@@ -98,9 +104,22 @@ class NewTaskMixin:
         extended.release()
         self.net_, self._task_set, self._labels = extended.net, joined, template
         self.task_names_, self.task_types_ = joined.names, joined.types
-        self.n_tasks_ = len(joined)
+        self.n_tasks_, self._random_state = len(joined), random_state
         self._record_new_task(record)
         return self
+
+    def _check_new(self, name, task, freeze_trunk):
+        try:
+            hash(name)
+        except TypeError:
+            raise ValueError(f"name must be hashable, found {name!r}.") from None
+        if not (task is None or isinstance(task, Task) or task in self._task_types):
+            raise ValueError(
+                f"task must be None, one of {list(self._task_types)} or a task object, found "
+                f"{task!r}."
+            )
+        if not isinstance(freeze_trunk, (bool, np.bool_)):
+            raise ValueError(f"freeze_trunk must be a bool, found {freeze_trunk!r}.")
 
     def _new_column(self, labels, y, name):
         if len(labels.columns) != 1:
@@ -147,4 +166,5 @@ class NewTaskMixin:
             if n_epochs:
                 after[len(before) :, -1] = np.array(rows)[:, -1]
             setattr(self, attribute, after)
+        self.best_epoch_ = self.n_iter_ + record["best_epoch"]
         self.n_iter_ += n_epochs

@@ -111,7 +111,9 @@ class PredictionMixin:
         -------
         StreamingPredictor
             Its ``step(x)`` predicts as `predict` does for all steps so far. A later fit does not
-            change it. Models with ``bidirectional=True`` or a callable ``cell`` have no stream.
+            change it. There for hard-shared models that read forwards: not with
+            ``bidirectional=True``, a callable ``cell``, a ``task_relation``, ``input_skip``,
+            ``time_delays``, or a task with ``layer``, ``features`` or ``delay``.
         """
         return StreamingPredictor(self, n_sequences)
 

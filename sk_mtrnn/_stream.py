@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .recurrence import SteppingStack
 from .sequences import as_numeric, assemble
-from .sharing import HardSharing
+from .sharing import SHARINGS
 
 
 def can_stream(estimator):
@@ -43,9 +43,14 @@ def can_stream(estimator):
 
 
 def _names_plain_systems(estimator):
-    plain = isinstance(estimator.sharing, HardSharing) or estimator.sharing == "hard"
-    others = estimator.task_relation, estimator.time_delays
-    return plain and others == (None, None) and not estimator.input_skip
+    sharing = estimator.sharing
+    known = SHARINGS.get(sharing) if isinstance(sharing, str) else sharing
+    return (
+        getattr(known, "is_one_stack", False)
+        and estimator.task_relation is None
+        and estimator.time_delays is None
+        and not estimator.input_skip
+    )
 
 
 def _has_classes(stream):

@@ -213,7 +213,7 @@ def test_early_stopping_holds_out_a_part():
         (LEVEL, {"name": "kind"}, "name must be a new one, found 'kind'"),
         (np.full(60, np.nan), {"name": "new"}, "at least one label, found none"),
         (LEVEL[:50], {"name": "new"}, "50"),
-        (LEVEL, {"name": "new", "task": "ranking"}, "tasks must say"),
+        (LEVEL, {"name": "new", "task": "ranking"}, "task must be None, one of"),
         (LEVEL, {"name": "new", "task": RegressionTask(layer=4)}, "layer of task 'new'"),
         (LEVEL, {"name": "new", "task": RegressionTask(delay=1)}, "delay of task 'new'"),
         (LEVEL, {"name": "new", "task": RegressionTask(features=[0])}, "features of task 'new'"),
@@ -237,7 +237,7 @@ def test_it_needs_a_common_state(sharing):
     model.fit(X, Y)
     with pytest.raises(AttributeError) as caught:
         model.add_task(X, LEVEL, name="new")
-    assert "a state that all tasks share" in str(caught.value.__cause__)
+    assert "a state all tasks share" in str(caught.value.__cause__)
 
 
 def test_a_task_of_another_type_is_refused():

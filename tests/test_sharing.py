@@ -123,13 +123,16 @@ def test_every_way_is_its_formula(name, bidirectional, cell, own_inputs):
         assert [layer.steps.shape[2] for layer in shared.common] == list(module.common_sizes)
 
 
+@pytest.mark.parametrize("lowest", [0, 1])
 @pytest.mark.parametrize("name", SHARINGS)
-def test_shared_parameters_are_those_that_every_task_moves(name):
+def test_shared_parameters_are_those_that_every_task_moves(name, lowest):
+    """The first task reads the layer ``lowest``, all others the last one."""
     module = build(SHARINGS[name]())
-    layer = module(inputs(), LAYOUT).layers[-1]
-    shared = {id(parameter) for parameter in module.shared_parameters()}
+    layers = module(inputs(), LAYOUT).layers
+    shared = {id(parameter) for parameter in module.shared_parameters(lowest)}
     moved = []
     for k in range(K):
+        layer = layers[-1 if k else lowest]
         loss = layer.steps.expand(K, -1, -1)[k].square().sum()
         loss = loss + layer.final.expand(K, -1, -1)[k].square().sum()
         gradients = torch.autograd.grad(
@@ -137,11 +140,12 @@ def test_shared_parameters_are_those_that_every_task_moves(name):
         )
         pairs = zip(module.parameters(), gradients, strict=True)
         moved.append({id(p) for p, g in pairs if g is not None and g.abs().sum() > 0})
-    if name == "mmoe":  # one stacked parameter holds all gates
-        gates = {id(module.gate_weight), id(module.gate_bias)}
-        moved = [own - gates for own in moved]
-    # what no task but one moves is not shared; mixing of the first layer and what is below it is
-    assert shared == set.intersection(*moved) if name != "cross_stitch" else shared >= moved[0]
+    wanted = set.intersection(*moved)
+    if name == "mmoe":  # one stacked parameter holds all gates, each of which one task moves
+        wanted -= {id(module.gate_weight), id(module.gate_bias)}
+    if name == "cross_stitch":  # the columns' last layers are read through α by every task
+        wanted = moved[0]
+    assert shared == wanted
     assert bool(shared) == (name != "none")
 
 

@@ -43,7 +43,7 @@ PAIRS = [
     for one, other in combinations(ALONE, 2)
     if one.keys().isdisjoint(other)  # a system with itself is no pair
 ]
-COMPARE = ("gradnorm", "famo", "geometric")
+COMPARE = ("gradnorm", "famo", "geometric", "rlw")
 
 
 def described(params):

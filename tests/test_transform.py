@@ -108,4 +108,4 @@ def test_tasks_with_features_of_their_own_share_no_state():
     model = MultiTaskRNN(**SMALL, tasks=tasks).fit(X, Y)
     with pytest.raises(AttributeError) as caught:
         model.transform(X)
-    assert "features of their own" in str(caught.value.__cause__)
+    assert "features of its own" in str(caught.value.__cause__)

@@ -38,7 +38,8 @@ def test_fixed_weights_are_the_given(task_weights, expected):
 def test_uncertainty_is_equations_7_and_10():
     weigher = build(UncertaintyWeighting())
     s = np.array([0.3, -0.7, 1.1])
-    weigher.log_variance.data = torch.from_numpy(s)
+    weigher.log_variance.data = torch.tensor(s)
+    weigher.started.fill_(True)
     L = np.array([2.0, 0.5, 4.0])
     a, c = LIKELIHOODS.T
     total = weigher(torch.from_numpy(L), ALL, [])
@@ -51,6 +52,24 @@ def test_uncertainty_is_equations_7_and_10():
     np.testing.assert_allclose(total.item(), expected, rtol=1e-14)
     total.backward()
     assert weigher.log_variance.grad[1] == 0.0
+
+
+def test_uncertainty_starts_at_its_optimum_for_the_first_loss_of_each_task():
+    weigher = build(UncertaintyWeighting())
+    a, c = LIKELIHOODS.T
+    L = torch.tensor([2e6, 0.0, 4.0], dtype=torch.float64)
+    total = weigher(L, torch.tensor([True, False, True]), [])
+    started = np.array([True, False, True])
+    expected = np.where(started, np.log(np.where(started, a * L.numpy() / c, 1.0)), 0.0)
+    np.testing.assert_allclose(weigher.log_variance.detach(), expected, rtol=1e-12)
+    (gradient,) = torch.autograd.grad(total, weigher.log_variance)
+    np.testing.assert_allclose(gradient, 0, atol=1e-12)  # the optimum of its own term
+    later = torch.tensor([1.0, 3.0, 1.0], dtype=torch.float64)
+    weigher(later, ALL, [])
+    expected[1] = np.log(a[1] * 3 / c[1])
+    np.testing.assert_allclose(weigher.log_variance.detach(), expected, rtol=1e-12)
+    weigher.eval()(2 * later, ALL, [])
+    np.testing.assert_allclose(weigher.log_variance.detach(), expected, rtol=1e-12)
 
 
 def test_uncertainty_is_that_of_all_labels_however_they_are_spread():

@@ -4,7 +4,7 @@ A fit is `build_net` (weights from a seed), `train` (epochs over `SequenceData`)
 `forward`. Tensors come in and numpy arrays go out; labels are never seen here.
 """
 
-from ._build import OPTIMIZERS, build_net, train, update_net
+from ._build import OPTIMIZERS, build_net, train
 from ._checks import (
     check_amp,
     check_callbacks,
@@ -18,6 +18,7 @@ from ._extend import ExtendedNet
 from ._gradients import task_gradients
 from ._net import attention, common, forward, task_relation
 from ._systems import Systems
+from ._update import update_net
 
 __all__ = [
     "OPTIMIZERS",

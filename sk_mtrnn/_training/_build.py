@@ -8,18 +8,17 @@ import numpy as np
 import torch
 from skorch.callbacks import LRScheduler, PrintLog
 
-from .._fingerprint import fingerprint
 from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
-from ..recurrence import SeededDropout, reused_buffers
-from ..weighting import FixedWeights
+from ..recurrence import reused_buffers
 from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
 from ._checks import resolve_device
 from ._module import module_params, task_specs
 from ._net import MultiTaskNet
-from ._seeding import borrowed_generators, seeded_draws
+from ._seeding import borrowed_generators, is_foreign, seeded_draws
 from ._threads import threads_for
 from ._turns import takes_turns
+from ._update import check_same_network
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -31,7 +30,7 @@ OPTIMIZERS = {
 _LISTS = ["task_losses", "task_weights"]  # of the history, which no line of a log has room for
 
 
-def build_net(estimator, n_features, task_set, systems, relatedness, seed, state=None):
+def build_net(estimator, n_features, task_set, systems, relatedness, seed, before=None):
     """Build a net with its initial weights.
 
     Parameters
@@ -45,8 +44,8 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, state
         How related the tasks are; None if no system asks.
     seed : int
         Decides the initial weights.
-    state : pair of dict of str to Tensor, default=None
-        State of the module and of its loss to start from instead (warm start).
+    before : MultiTaskNet, default=None
+        Whose weights to start from instead (warm start).
 
     Returns
     -------
@@ -55,9 +54,13 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, state
     Raises
     ------
     ValueError
-        If ``state`` belongs to a network of another shape, or if two systems do not go together.
+        If ``before`` is another network, or if two systems do not go together.
     """
     e = estimator
+    if before is not None:
+        check_same_network(
+            before, e, systems, "warm_start=True needs the same network as in the last fit"
+        )
     specs = task_specs(e, task_set)
     n_first = len(specs) - task_set.n_added
     related = None if relatedness is None else relatedness[:n_first, :n_first]
@@ -89,7 +92,7 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, state
         "callbacks__print_log": PrintLog(keys_ignored=_LISTS) if e.verbose > 1 else None,
         **_optimizer_params(e, optimizer),
     }
-    params.update(e.net_params or {})
+    params |= {k: v for k, v in (e.net_params or {}).items() if k != "optimizer__param_groups"}
     with borrowed_generators(seed):
         net = MultiTaskNet(**params).initialize()
     net.scaler = torch.amp.GradScaler("cuda") if e.amp else None
@@ -98,15 +101,16 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, state
     if task_set.n_added:
         net.initialize_optimizer()
     net.batching, net.aggregation = systems.batching, systems.aggregation
+    net.foreign = callable(e.cell) or is_foreign(systems.sharing) or is_foreign(systems.relation)
     systems.check_shared(e, net.module_)
-    if state is not None:
-        _load_state(net, *state)
+    if before is not None:
+        _load_state(net, before)
     return net
 
 
-def _load_state(net, weights, learned):
+def _load_state(net, before):
     try:
-        net.module_.load_state_dict(weights)
+        net.module_.load_state_dict(before.module_.state_dict())
     except RuntimeError as error:
         raise ValueError(
             "warm_start=True needs the same network as in the last fit, but its parameters, "
@@ -114,7 +118,7 @@ def _load_state(net, weights, learned):
         ) from error
     if net.criterion_.weigher.fixed is None:  # what is given is what counts
         with contextlib.suppress(RuntimeError):  # of another weighting
-            net.criterion_.load_state_dict(learned)
+            net.criterion_.load_state_dict(before.criterion_.state_dict())
 
 
 def _optimizer_params(e, optimizer):
@@ -122,8 +126,9 @@ def _optimizer_params(e, optimizer):
     params = {}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = e.weight_decay
-        if e.weight_decay:  # what weighs the tasks is no weight of the network
-            params["optimizer__param_groups"] = [("weigher.*", {"weight_decay": 0.0})]
+        # what weighs the tasks is no weight of the network
+        groups = (e.net_params or {}).get("optimizer__param_groups", [])
+        params["optimizer__param_groups"] = [*groups, ("weigher.*", {"weight_decay": 0.0})]
     elif e.weight_decay:
         raise ValueError(
             f"weight_decay={e.weight_decay} has no meaning for the optimizer {optimizer!r}, which "
@@ -183,7 +188,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.rng = np.random.default_rng(seed)
     spread = None if net.batching.one_task else torch.from_numpy(train_data.has_labels)
     net.criterion_.weigher.spread = spread
-    foreign = _runs_foreign_code(estimator)  # takes turns anyway, as it borrows the generators
+    foreign = _runs_foreign_code(estimator, net)  # takes turns anyway, as it borrows the generators
     with (
         borrowed_generators(seed, borrow=foreign),
         seeded_draws((net.module_, net.criterion_), seed, net.device),
@@ -206,71 +211,16 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     }
 
 
-def update_net(net, estimator, systems):
-    """Let a net follow the parameters that may change between two calls of `partial_fit`.
-
-    Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout`` and
-    ``task_weights``.
-
-    Parameters
-    ----------
-    net : MultiTaskNet
-    estimator : BaseMultiTaskRNN
-        Read for its parameters.
-    systems : Systems
-
-    Raises
-    ------
-    ValueError
-        If a parameter that decides the network has changed.
-    """
-    given = module_params(estimator)
-    given |= {"sharing": systems.sharing, "relation": systems.relation}
-    for name, value in given.items():
-        before = getattr(net, f"module__{name}")
-        if fingerprint(before) != fingerprint(value) and name != "dropout":
-            name = {"relation": "task_relation"}.get(name, name)
-            raise ValueError(
-                f"partial_fit goes on with the network it has, but {name} changed: expected "
-                f"{before!r}, found {value!r}."
-            )
-    _update_weighting(net, systems.weighting)
-    net.batching, net.aggregation = systems.batching, systems.aggregation
-    net.batch_size = estimator.batch_size
-    for layer in net.module_.modules():
-        if isinstance(layer, SeededDropout):
-            layer.p = estimator.dropout
-    ratio = estimator.learning_rate / net.lr  # groups of net_params keep their own rates
-    net.lr = estimator.learning_rate
-    for group in net.optimizer_.param_groups:
-        group["lr"] = group.get("initial_lr", group["lr"]) * ratio
-        group["initial_lr"] = group["lr"]
-    if getattr(net, "optimizer__weight_decay", 0.0) != estimator.weight_decay:
-        net.optimizer__weight_decay = estimator.weight_decay
-        of_weigher = {id(parameter) for parameter in net.criterion_.parameters()}
-        for group in net.optimizer_.param_groups:
-            if not of_weigher.intersection(map(id, group["params"])):
-                group["weight_decay"] = estimator.weight_decay
-
-
-def _update_weighting(net, weighting):
-    """Take over new fixed weights; a system that learns goes on as it is."""
-    before = net.criterion__weighting
-    if not isinstance(weighting, FixedWeights) or not isinstance(before, FixedWeights):
-        if fingerprint(before) != fingerprint(weighting):
-            raise ValueError(
-                "partial_fit goes on with the weighting it has, but task_weights changed: expected "
-                f"{before!r}, found {weighting!r}."
-            )
-        return
-    net.criterion_.weigher.set(weighting.task_weights)
-
-
-def _runs_foreign_code(e):
+def _runs_foreign_code(e, net):
     """Whether training calls code that is not known to leave the global generators alone."""
-    given = (e.cell, e.optimizer, e.scoring)
-    foreign = e.callbacks or e.net_params or e.gradient_aggregation is not None
-    return any(map(callable, given)) or bool(foreign)
+    given = (e.optimizer, e.scoring)
+    tasks = [getattr(loss, "__self__", loss) for loss in net.criterion_.losses]
+    return (
+        net.foreign
+        or any(map(callable, given))
+        or bool(e.callbacks or e.net_params or e.gradient_aggregation is not None)
+        or any(map(is_foreign, (net.batching, net.criterion_.weigher, *tasks)))
+    )
 
 
 def _schedule(e, epochs, validated):
@@ -279,7 +229,7 @@ def _schedule(e, epochs, validated):
     if e.learning_rate_schedule == "plateau":
         return LRScheduler(
             "ReduceLROnPlateau",
-            monitor="valid_loss" if validated else "train_loss",
+            monitor="valid_loss" if validated else "plain_loss",
             factor=0.5,
             patience=max(0, e.n_iter_no_change // 2 - 1),  # torch waits for one more
             threshold=e.tol,

@@ -45,6 +45,8 @@ class TaskLosses(Callback):
         else:
             weights = np.array(weigher.fixed, dtype=float)
         net.history.record("task_weights", weights.tolist())
+        plain = 1.0 if weigher.fixed is None else weigher.fixed
+        net.history.record("plain_loss", float(np.sum(plain * np.nan_to_num(losses))))
         weigher.after_epoch(losses)
         for name, loss in zip(self.names, net.history[-1, "task_losses"], strict=True):
             net.history.record(f"{name} loss", loss)

@@ -123,8 +123,14 @@ def check_hidden_layer_sizes(hidden_layer_sizes):
         )
 
 
-def check_time_delays(time_delays):
-    """Refuse delays that are not different integers, or none.
+def check_time_delays(time_delays, lengths=None):
+    """Refuse delays that are not different integers, or that reach beyond all sequences.
+
+    Parameters
+    ----------
+    time_delays : object
+    lengths : ndarray of shape (n_samples,), default=None
+        Of the sequences, once they are known.
 
     Raises
     ------
@@ -138,4 +144,9 @@ def check_time_delays(time_delays):
         raise ValueError(
             "time_delays must be None or hold at least one integer, none of them twice, found "
             f"{time_delays!r}."
+        )
+    if lengths is not None and min(map(abs, delays)) >= lengths.max():
+        raise ValueError(
+            f"time_delays must reach steps of the sequences, which have up to {lengths.max()}, "
+            f"found {time_delays!r}."
         )

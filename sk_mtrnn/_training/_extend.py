@@ -8,6 +8,7 @@ from .._loss import MultiTaskLoss
 from ..sampling import MixedBatching
 from ..weighting import FixedWeights
 from ._module import task_specs
+from ._update import follow
 
 
 class ExtendedNet:
@@ -35,18 +36,22 @@ class ExtendedNet:
         self.net = net = copy.deepcopy(net)
         self._before = net.batching, net.aggregation
         self._task_set = task_set
-        known = [id(parameter) for parameter in net.module_.parameters()]
+        known = {id(parameter) for parameter in net.module_.parameters()}
         spec = task_specs(estimator, task_set)[-1]
         net.module_.add_task(spec, task_set.step_flags[-1], seed)
-        if freeze:
-            for parameter in net.module_.parameters():
-                parameter.requires_grad_(id(parameter) not in known)
+        # the tasks there were have no labels here: nothing that is theirs alone is to move
+        free = (
+            set() if freeze else {id(p) for p in net.module_.sharing.shared_parameters(spec.layer)}
+        )
+        for parameter in net.module_.parameters():
+            parameter.requires_grad_(id(parameter) not in known or id(parameter) in free)
         fixed = net.criterion_.weigher.fixed
         self._adaptive = None if fixed is not None else net.criterion__weighting
         weights = [1.0] * (len(task_set) - 1) if fixed is None else fixed.tolist()
         self._set_criterion(FixedWeights([*weights, 1.0]))
-        net.batching, net.aggregation = MixedBatching(), None
+        net.batching, net.aggregation, net.penalizes = MixedBatching(), None, False
         net.initialize_optimizer()
+        follow(net, estimator)
 
     def _set_criterion(self, weighting):
         net, tasks = self.net, self._task_set.tasks
@@ -63,6 +68,7 @@ class ExtendedNet:
         for parameter in self.net.module_.parameters():
             parameter.requires_grad_()
         self.net.batching, self.net.aggregation = self._before
+        self.net.penalizes = True
         if self._adaptive is not None:  # it starts anew, for one task more
             self._set_criterion(self._adaptive)
         self.net.initialize_optimizer()

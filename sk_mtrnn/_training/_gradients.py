@@ -33,12 +33,11 @@ def task_gradients(net, dataset, n_threads):
     shared = net.module_.shared_parameters()
     n_tasks, n_shared = len(dataset.has_labels), sum(parameter.numel() for parameter in shared)
     gradients = torch.zeros(n_tasks, n_shared, dtype=torch.float64, device=net.device)
-    foreign = callable(net.module__cell)  # somebody else's module may draw
     with (
         _differentiable(net.module_, shared),
         threads_for(net, n_threads),
         reused_buffers(),
-        borrowed_generators(0, borrow=foreign),
+        borrowed_generators(0, net.foreign),
     ):
         for batch in LengthBatches(dataset.lengths, net.batch_size):  # of which there is memory for
             inputs, targets = dataset[batch]

@@ -37,6 +37,8 @@ class MultiTaskNet(NeuralNet):
     rng = None
     batching = MixedBatching()
     aggregation = None  # of the tasks' gradients, where not their losses are summed
+    penalizes = True  # whether what the network adds to the loss counts
+    foreign = False  # whether its module runs code that may draw from the global generators
     scaler = None  # of the loss, for mixed precision
     takes_turns = False
 
@@ -46,14 +48,13 @@ class MultiTaskNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         size = self.batch_size
         if not training and len(dataset):
-            states = sum(max(stack.sizes) for stack in self.module_.stacks)
-            width = dataset.sequences.n_features + states
+            width = dataset.sequences.n_features + self.module_.width
             fitting = _INFERENCE_NUMBERS // (int(dataset.lengths.max()) * width)
             size = min(max(fitting, 1), _INFERENCE_SAMPLES)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
         loader = self.iterator_train if training else self.iterator_valid
         if training:
-            labelled = dataset.labelled() if self.batching.one_task else None
+            labelled = self._served(dataset) if self.batching.one_task else None
             sampler = self.batching.batches(dataset.lengths, labelled, size, self.rng)
         else:
             sampler = LengthBatches(dataset.lengths, size)
@@ -67,6 +68,12 @@ class MultiTaskNet(NeuralNet):
             generator=torch.Generator(),  # else DataLoader draws a seed from torch's global one
             **params,
         )
+
+    def _served(self, dataset):
+        """Which samples have labels of which task; none of one that weighs nothing."""
+        fixed = self.criterion_.weigher.fixed
+        labelled = dataset.labelled()
+        return labelled if fixed is None else labelled & (fixed != 0)
 
     def infer(self, x, **fit_params):
         return self.module_(x.to(self.device))
@@ -87,14 +94,14 @@ class MultiTaskNet(NeuralNet):
         penalty = y_pred.penalty
         y_pred = y_pred.detach()  # or it would hold the buffers of its graph beyond the next step
         loss, weights = self._weigh(losses, targets)
-        if penalty is not None:
+        if penalty is not None and self.penalizes:
             loss = loss + penalty
-        scale = (lambda loss: loss) if self.scaler is None else self.scaler.scale
-        if self.aggregation is None:
-            scale(loss).backward()
+        if self.aggregation is not None:
+            self._aggregate(losses, targets, penalty)
+        elif self.scaler is None:
+            loss.backward()
         else:
-            self._aggregate(scale, losses, targets, penalty)
-        if self.scaler is not None:
+            self.scaler.scale(loss).backward()
             self.scaler.unscale_(self.optimizer_)  # before anybody looks at the gradients
         step = self._record(losses, loss, y_pred, "train", weights)
         if not math.isfinite(step["loss"].item()):  # raised before the optimizer moves the weights
@@ -129,16 +136,16 @@ class MultiTaskNet(NeuralNet):
         (weights,) = torch.autograd.grad(loss, losses, retain_graph=True)
         return loss, weights.masked_fill(~labelled, torch.nan)
 
-    def _aggregate(self, scale, losses, targets, penalty):
+    def _aggregate(self, losses, targets, penalty):
         """Gradients of the tasks brought into agreement, instead of their sum."""
         weights = torch.as_tensor(self.criterion_.weigher.fixed).to(losses)
         shared = self.module_.shared_parameters()
         known = {id(parameter) for parameter in shared}
         own = [p for p in self.module_.parameters() if id(p) not in known and p.requires_grad]
         labelled = self.criterion_.labelled(targets).to(self.device)
-        self.aggregation.backward(scale(weights * losses), labelled, shared, own)
         if penalty is not None:
-            scale(penalty).backward()
+            penalty.backward(retain_graph=True)
+        self.aggregation.backward(weights * losses, labelled, shared, own)
 
     def _losses_now(self, batch):
         """Losses of a batch by the present weights, without a graph."""
@@ -279,8 +286,7 @@ def task_relation(net, dataset, n_threads):
 def _passes(net, dataset, n_threads, compute):
     """What ``compute`` gives for every batch, with the positions of its samples."""
     loader = net.get_iterator(dataset, training=False)
-    foreign = callable(net.module__cell)  # somebody else's module may draw in prediction too
-    with threads_for(net, n_threads), reused_buffers(), borrowed_generators(0, borrow=foreign):
+    with threads_for(net, n_threads), reused_buffers(), borrowed_generators(0, net.foreign):
         for positions, batch in zip(loader.sampler, loader, strict=True):
             yield positions, compute(batch)
 

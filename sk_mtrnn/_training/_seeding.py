@@ -48,6 +48,11 @@ def borrowed_generators(seed, borrow=True):
                 torch.cuda.set_rng_state_all(cuda_states)
 
 
+def is_foreign(part):
+    """Whether an object is of somebody else's class, which may draw from the global generators."""
+    return not type(part).__module__.startswith("sk_mtrnn.")
+
+
 @contextlib.contextmanager
 def seeded_draws(modules, seed, device):
     """Let what draws in some modules do so from a generator of its own while training."""

@@ -1,12 +1,14 @@
 """The systems between tasks that the estimators' parameters name, and which go together."""
 
+from types import NoneType
 from typing import NamedTuple
 
-from sklearn.base import clone
+import numpy as np
+import pandas as pd
 
 from ..relations import TaskRelation, resolve_relation
-from ..sampling import BATCHINGS, Batching
-from ..sharing import SHARINGS, Sharing
+from ..sampling import Batching, resolve_batching
+from ..sharing import Sharing, resolve_sharing
 from ..weighting import (
     GradientAggregation,
     TaskWeighting,
@@ -34,8 +36,8 @@ class Systems(NamedTuple):
     batching: Batching
 
     @classmethod
-    def of(cls, estimator, names):
-        """Resolve an estimator's parameters for tasks of some names.
+    def of(cls, estimator, task_set):
+        """Resolve an estimator's parameters for some tasks; those added later weigh 1.
 
         Raises
         ------
@@ -45,13 +47,16 @@ class Systems(NamedTuple):
             If a library is missing.
         """
         e = estimator
-        aggregation = e.gradient_aggregation
+        aggregation, weights, n_added = e.gradient_aggregation, e.task_weights, task_set.n_added
+        listed = not isinstance(weights, (str, dict, TaskWeighting, NoneType, pd.Series))
+        if listed and n_added and np.shape(weights) == (len(task_set) - n_added,):
+            weights = [*weights, *[1.0] * n_added]
         systems = cls(
-            SHARINGS[e.sharing]() if isinstance(e.sharing, str) else clone(e.sharing),
+            resolve_sharing(e.sharing),
             resolve_relation(e.task_relation),
-            resolve_weighting(e.task_weights, names),
+            resolve_weighting(weights, task_set.names),
             None if aggregation is None else resolve_aggregation(aggregation),
-            BATCHINGS[e.batching]() if isinstance(e.batching, str) else clone(e.batching),
+            resolve_batching(e.batching),
         )
         systems.check(e)
         return systems
@@ -70,10 +75,11 @@ class Systems(NamedTuple):
                 f"gradients of the tasks are summed; found {e.gradient_aggregation!r} and "
                 f"task_weights={e.task_weights!r}."
             )
-        if e.amp and e.gradient_aggregation == "nashmtl":
+        if e.amp and (self.aggregation is not None or self.weighting.needs_shared):
+            name = "gradient_aggregation" if self.aggregation is not None else "task_weights"
             raise ValueError(
-                "gradient_aggregation='nashmtl' caps the length of gradients, which amp=True "
-                "scales; they do not go together."
+                f"amp=True scales gradients, which {name}={getattr(e, name)!r} compares; they do "
+                "not go together."
             )
         if self.batching.one_task and self.aggregation is not None:
             raise ValueError(

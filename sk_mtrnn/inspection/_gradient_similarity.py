@@ -76,6 +76,8 @@ def gradient_similarity(estimator, X, y, *, sample_weight=None):
             "estimator must have parameters that all tasks share, which there are none of with "
             f"sharing={network.sharing!r}."
         )
+    if network is not estimator:
+        X = estimator[:-1].transform(X)
     sequences = validate_sequences(network, X, reset=False)
     labels = network._read_labels(y, sequences)
     columns = labels.matched(network.task_names_, may_lack=True)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..metrics import multitask_scorer, task_scores
 from ..model_selection import MultiTaskStratifiedKFold
-from ..sharing import Independent
+from ..sharing import Independent, resolve_sharing
 from ._estimators import network_of
 from ._interval import corrected_interval
 
@@ -151,7 +151,8 @@ def multitask_report(
     True
     """
     network = network_of(estimator)
-    if isinstance(network.sharing, Independent) or network.sharing == "none":
+    sharing = resolve_sharing(network.sharing)
+    if isinstance(sharing, Independent) and network.task_relation is None:
         raise ValueError(
             "estimator must share something between its tasks, or there is nothing to compare; "
             f"found sharing={network.sharing!r}."

@@ -106,6 +106,11 @@ class RecurrentStack(nn.Module):
         self.sizes = tuple(layer.output_size for layer in self.layers)
         self.dropout = SeededDropout(dropout)
 
+    def parameters_below(self, layer):
+        """List of the parameters that the states of a layer depend on."""
+        parts = [self.front] if self.front is not None else []
+        return [p for part in (*parts, *self.layers[: layer + 1]) for p in part.parameters()]
+
     def forward(self, steps, layout):
         """Run over all sequences.
 

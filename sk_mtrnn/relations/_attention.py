@@ -84,6 +84,7 @@ class SelfAttention(RelationModule):
         super().__init__()
         self.task_layer = TaskLayer(sizes)
         self.size = d = self.task_layer.size
+        self.width = 4 * len(sizes) * d + n_heads * len(sizes) ** 2
         self.n_heads = n_heads
         self.query = nn.Linear(d, d, bias=False)
         self.key = nn.Linear(d, d, bias=False)

@@ -76,16 +76,21 @@ class RelationModule(nn.Module, ABC):
     ----------
     size : int or None
         d: width of what `features` returns for every task; None if features are left alone.
-    moves_outputs : bool
-        Whether `outputs` changes anything.
+    width : int
+        How many numbers an entry takes in `features`, roughly.
     needs_data : bool
         Whether `matrix` is a mean over data, which run through the module inside its context
         manager ``recording()`` first.
     """
 
     size = None
-    moves_outputs = False
     needs_data = False
+    width = 0
+
+    @property
+    def moves_outputs(self):
+        """Whether `outputs` is one of its own, and so may change something."""
+        return type(self).outputs is not RelationModule.outputs
 
     def features(self, features):
         """Let the tasks inform one another before their heads; called where ``size`` is not None.

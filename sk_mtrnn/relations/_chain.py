@@ -16,7 +16,8 @@ class TaskChain(TaskRelation):
 
         o_k' = o_k + Σ_{j before k} V_kj p_j,   p_j = predicted_j(o_j')
 
-    with p_j class probabilities or the predicted number, and V_kj (C_k, P_j) learned from zero:
+    with p_j class probabilities or the predicted number (of "poisson" the log of its rate), and
+    V_kj (C_k, P_j) learned from zero:
     training starts from unlinked tasks. Where one task is per step and the other per sequence, a
     prediction per sequence is repeated at every step, and predictions per step are averaged over
     the steps of their sequence.
@@ -81,8 +82,6 @@ class Chain(RelationModule):
     links : ParameterList of K - 1 Tensors
         For the second to the last task of the order, its V_kj side by side: (C_k, Σ P_j).
     """
-
-    moves_outputs = True
 
     def __init__(self, order, n_outputs, predicted):
         super().__init__()

@@ -30,9 +30,10 @@ class GraphConvolution(TaskRelation):
     ----------
     adjacency : {"mutual_info", "learned"} or array-like of shape (K, K), default="mutual_info"
         "mutual_info": A_ij is the relatedness of tasks i and j, measured on the training labels as
-        in `task_relatedness`, and 0 where it is not known. "learned": A_ij = A_ji = sigmoid(a_ij),
-        a_ij learned from 0. Both have a diagonal of 0. An array must be nonnegative; a DataFrame
-        names the tasks in its rows and columns.
+        in `task_relatedness` (but the types of the tasks say which labels are classes), and 0 where
+        it is not known; in `partial_fit` on the first chunk. "learned": A_ij = A_ji =
+        sigmoid(a_ij), a_ij learned from 0. An array must be nonnegative; a DataFrame names the
+        tasks in its rows and columns. The diagonal counts as 0, since A + I adds it.
     n_layers : int, default=1
 
     Notes
@@ -103,7 +104,7 @@ def _read_adjacency(adjacency, names):
     refused = adjacency[~(np.isfinite(adjacency) & (adjacency >= 0))]
     if len(refused):
         raise ValueError(f"adjacency must be nonnegative and finite, found {refused[0]}.")
-    return adjacency
+    return adjacency * (1 - np.eye(len(names)))
 
 
 def _normalize(adjacency):
@@ -137,6 +138,7 @@ class GCN(RelationModule):
         super().__init__()
         self.task_layer = TaskLayer(sizes)
         self.size = d = self.task_layer.size
+        self.width = 2 * len(sizes) * d
         self.theta = nn.ParameterList(
             nn.init.xavier_uniform_(torch.empty(d, d)) for _ in range(n_layers)
         )

@@ -4,9 +4,40 @@ The estimators take a way of batching as ``batching``, by name or as an object w
 search reaches as ``batching__alpha``. A way of one's own is a `Batching`.
 """
 
+from sklearn.base import clone
+
 from ._alternate import AlternateBatching
 from ._base import Batching, MixedBatching, TaskBatch
 
 BATCHINGS = {"mixed": MixedBatching, "alternate": AlternateBatching}
 
-__all__ = ["BATCHINGS", "AlternateBatching", "Batching", "MixedBatching", "TaskBatch"]
+__all__ = [
+    "BATCHINGS",
+    "AlternateBatching",
+    "Batching",
+    "MixedBatching",
+    "TaskBatch",
+    "resolve_batching",
+]
+
+
+def resolve_batching(batching):
+    """Make the object that the parameter ``batching`` means.
+
+    Parameters
+    ----------
+    batching : str or Batching
+        A name in `BATCHINGS`, or an object, which is cloned.
+
+    Returns
+    -------
+    Batching
+
+    Raises
+    ------
+    ValueError
+        If an option of it is invalid.
+    """
+    batching = BATCHINGS[batching]() if isinstance(batching, str) else clone(batching)
+    batching._validate_params()
+    return batching

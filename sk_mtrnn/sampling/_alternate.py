@@ -15,7 +15,8 @@ class AlternateBatching(Batching):
     Task k is drawn with probability n_k^α / Σ_j n_j^α, with n_k the number of samples that have a
     label of it. The batch holds samples labelled for the task, and only its loss is trained on; its
     samples are gone through in random order, and then again. An epoch has as many batches as all
-    samples make.
+    samples make; a task that none of them serves has no loss in it (NaN in ``loss_curve_``).
+    The momentum of the optimizer goes on moving all weights, as in any training by turns.
 
     Parameters
     ----------
@@ -43,7 +44,6 @@ class AlternateBatching(Batching):
         self.alpha = alpha
 
     def batches(self, lengths, labelled, batch_size, rng):
-        self._validate_params()
         return TaskBatches(lengths, labelled, batch_size, rng, self.alpha)
 
 

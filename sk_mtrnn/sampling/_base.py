@@ -36,6 +36,7 @@ class Batching(BaseEstimator, ABC):
     """
 
     one_task = False
+    _parameter_constraints = {}
 
     @abstractmethod
     def batches(self, lengths, labelled, batch_size, rng):

@@ -6,6 +6,8 @@ take one as ``sharing``, by name or as an object with options, which a search re
 `SharedRecurrence`.
 """
 
+from sklearn.base import clone
+
 from ._base import SharedRecurrence, SharedStates, Sharing, SharingContext, States
 from ._cross_stitch import CrossStitch
 from ._hard import HardSharing
@@ -35,4 +37,20 @@ __all__ = [
     "SharingContext",
     "States",
     "TaskInputs",
+    "resolve_sharing",
 ]
+
+
+def resolve_sharing(sharing):
+    """Make the object that the parameter ``sharing`` means.
+
+    Parameters
+    ----------
+    sharing : str or Sharing
+        A name in `SHARINGS`, or an object, which is cloned.
+
+    Returns
+    -------
+    Sharing
+    """
+    return SHARINGS[sharing]() if isinstance(sharing, str) else clone(sharing)

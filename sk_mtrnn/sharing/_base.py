@@ -76,9 +76,12 @@ class Sharing(BaseEstimator, ABC):
     ----------
     common : bool
         Whether there are states that belong to no single task.
+    is_one_stack : bool
+        Whether what all tasks read are the states of one `RecurrentStack`, and nothing else.
     """
 
     common = False
+    is_one_stack = False
 
     @abstractmethod
     def build(self, context):
@@ -118,7 +121,7 @@ class SharedRecurrence(nn.Module, ABC):
         Parameters
         ----------
         inputs : list of 1 or K Tensors of shape (S, F)
-            One for all tasks, or one a task.
+            One for all tasks, or one a task, where some have features of their own.
         layout : PackedLayout
 
         Returns
@@ -126,8 +129,18 @@ class SharedRecurrence(nn.Module, ABC):
         SharedStates
         """
 
-    def shared_parameters(self):
-        """Parameters which the losses of all tasks go through; by default all."""
+    def shared_parameters(self, layer):
+        """Parameters which the losses of all tasks go through; by default all.
+
+        Parameters
+        ----------
+        layer : int
+            The lowest one that a task reads: what stands above it is not shared by all.
+
+        Returns
+        -------
+        list of Parameter
+        """
         return list(self.parameters())
 
 

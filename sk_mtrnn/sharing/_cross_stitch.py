@@ -71,6 +71,10 @@ class StitchedColumns(SharedRecurrence):
             steps = layers[-1].steps.unbind(0)
         return SharedStates(layers, None)
 
+    def shared_parameters(self, layer):
+        below = [p for column in self.columns for p in column.parameters_below(layer)]
+        return [*below, *self.mixing[: layer + 1]]
+
 
 def _mix(mixing, states):
     """Σ_j α_kj h_j: (K, K) and (K, M, D) to (K, M, D)."""

@@ -19,6 +19,7 @@ class HardSharing(Sharing):
     """
 
     common = True
+    is_one_stack = True
 
     def build(self, context):
         return OneTrunk(context.stack())
@@ -37,3 +38,6 @@ class OneTrunk(SharedRecurrence):
     def forward(self, inputs, layout):
         layers = run_each(self.stack, inputs, layout)
         return SharedStates(layers, layers if len(inputs) == 1 else None)
+
+    def shared_parameters(self, layer):
+        return self.stack.parameters_below(layer)

@@ -10,7 +10,8 @@ from ._base import SharedRecurrence, SharedStates, Sharing, one_each, stack_runs
 class Independent(Sharing):
     """Independent networks in one fit: the baseline that sharing is measured against.
 
-    The networks start from equal weights, so that none depends on the place of its task.
+    The recurrences start from equal weights, so that none depends on the place of its task. A
+    ``task_relation`` would still join them.
 
     Examples
     --------
@@ -37,5 +38,5 @@ class Apart(SharedRecurrence):
         pairs = zip(self.stacks, inputs, strict=True)
         return SharedStates(stack_runs([stack(steps, layout) for stack, steps in pairs]), None)
 
-    def shared_parameters(self):
+    def shared_parameters(self, layer):
         return []

@@ -97,8 +97,8 @@ class GatedExperts(SharedRecurrence):
             layers.append(States(_mix(gates, steps), _mix(ends, final)))
         return SharedStates(layers, None)
 
-    def shared_parameters(self):
-        return list(self.experts.parameters())
+    def shared_parameters(self, layer):
+        return [p for expert in self.experts for p in expert.parameters_below(layer)]
 
 
 def _mix(gates, states):

@@ -90,8 +90,8 @@ class SharedAndPrivate(SharedRecurrence):
             penalty = self.orthogonality * _overlap(shared[-1].steps, private[-1].steps)
         return SharedStates(layers, shared if len(inputs) == 1 else None, penalty)
 
-    def shared_parameters(self):
-        return list(self.shared.parameters())
+    def shared_parameters(self, layer):
+        return self.shared.parameters_below(layer)
 
 
 def _beside(shared, private):
@@ -101,5 +101,8 @@ def _beside(shared, private):
 
 def _overlap(shared, private):
     """Σ_k ‖ Hᵀ H_k / S ‖²_F of states (P, S, D) and (K, S, D')."""
-    products = shared.transpose(1, 2) @ private / shared.shape[1]  # [K, D, D']
-    return products.square().sum()
+    with torch.autocast(shared.device.type, enabled=False):  # a sum over all steps
+        if shared.dtype == torch.float16:
+            shared, private = shared.float(), private.float()
+        products = shared.transpose(1, 2) @ private / shared.shape[1]  # [K, D, D']
+        return products.square().sum()

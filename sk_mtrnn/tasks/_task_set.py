@@ -200,8 +200,12 @@ class TaskSet:
                     continue
                 raise ValueError(
                     f"Task {column.name!r} has too few samples to train on: every labelled entry "
-                    "has sample_weight 0, is held out for early stopping, or lies so close to the "
-                    f"border of its sequence that delay={task.delay} reaches beyond it."
+                    "has sample_weight 0 or is held out for early stopping"
+                    + (
+                        f", or delay={task.delay} reaches beyond its sequence."
+                        if task.delay
+                        else "."
+                    )
                 )
             labels = column.values[known]
             if not task.learned:
@@ -249,9 +253,9 @@ class TaskSet:
             values, entries = np.zeros(shape, dtype=task.encoded_dtype), np.zeros(shape)
             if known.any():
                 labels = column.values[known]
-                values[known] = task.encode(labels, name=name)
                 given = _entry_weights(column, weights[:, k], lengths, task.delay)[known]
                 if given.any():
+                    values[known] = task.encode(labels, name=name)
                     entries[known] = task.label_weights(labels, given, name=name)
             encoded.append(EncodedLabels(values, entries, self.step_flags[k], task.loss_key))
         return encoded

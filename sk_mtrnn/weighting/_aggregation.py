@@ -118,6 +118,10 @@ class GradientAggregation:
         self.aggregator = aggregator
         self._built = {}
 
+    def is_as(self, other):
+        """Whether another one was made from the same name."""
+        return isinstance(self.aggregator, str) and self.aggregator == other.aggregator
+
     def backward(self, losses, labelled, shared, own):
         """Add the gradients of a batch to ``.grad``.
 

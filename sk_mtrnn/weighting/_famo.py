@@ -96,6 +96,7 @@ class FAMOWeigher(Weigher):
 
     def forward(self, losses, labelled, shared):
         check_nonnegative(losses, self.names, "famo")
+        labelled = labelled & (losses > 0)  # 0: a task of one class, and nothing to learn
         shifted = torch.where(labelled, losses, 1.0) + _EPSILON
         z = _softmax(self.logits.values, labelled)
         c = 1 / (z / shifted.detach().double()).sum()

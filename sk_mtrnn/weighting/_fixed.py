@@ -1,6 +1,7 @@
 """Weights that are given and stay."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ._base import TaskWeighting, Weigher
@@ -11,8 +12,8 @@ def resolve_task_weights(task_weights, names):
 
     Parameters
     ----------
-    task_weights : None, array-like of shape (K,), or dict
-        None: all 1; a dict names tasks, others weigh 1.
+    task_weights : None, array-like of shape (K,), dict or Series
+        None: all 1; a dict, and a Series, names tasks, others weigh 1.
     names : list of K hashables
 
     Returns
@@ -26,6 +27,8 @@ def resolve_task_weights(task_weights, names):
     """
     if task_weights is None:
         return np.ones(len(names))
+    if isinstance(task_weights, pd.Series) and not isinstance(task_weights.index, pd.RangeIndex):
+        task_weights = task_weights.to_dict()
     if isinstance(task_weights, dict):
         unknown = [name for name in task_weights if name not in names]
         if unknown:

@@ -51,6 +51,7 @@ class GeometricWeigher(Weigher):
 
     def forward(self, losses, labelled, shared):
         check_nonnegative(losses, self.names, "geometric")
+        labelled = labelled & (losses > 0)  # 0: a task of one class, and nothing to learn
         logs = torch.log(losses.clamp(min=torch.finfo(losses.dtype).tiny))
         logs = torch.where(labelled, logs, 0.0)
         n = labelled.sum().clamp(min=1)

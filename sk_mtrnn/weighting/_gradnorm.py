@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._base import AdamVector, TaskWeighting, Weigher, check_nonnegative
 
-_SMALLEST_WEIGHT = 1e-3
+_SMALLEST_WEIGHT = 1e-6
 
 
 class GradNorm(TaskWeighting):

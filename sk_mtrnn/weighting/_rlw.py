@@ -33,6 +33,8 @@ class RandomLossWeighting(TaskWeighting):
     2.0
     """
 
+    compares = True
+
     def build(self, context):
         return RandomWeigher()
 

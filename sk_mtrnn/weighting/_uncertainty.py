@@ -21,10 +21,14 @@ class UncertaintyWeighting(TaskWeighting):
     absolute error and its like   1      1      Laplace with scale σ² (ours)
     ============================  =====  =====  ====================================================
 
-    The s_k start at 0 and are learned with the network, by the same optimizer.
+    The s_k are learned with the network, by the same optimizer. Each starts at its optimum for the
+    first batch with labels of the task, s_k = log(a_k L_k / c_k).
 
     Notes
     -----
+    The authors start from a number of the user's; from 0, a task in large units would rule for all
+    the steps that s_k needs to come up to it.
+
     The paper trains with labels for all tasks. Here a task's c_k s_k counts in batches without any
     of its labels too, as the L_k of the others make up for them; but where each batch serves one
     task, or the data hold no label of a task, only the tasks with labels take part.
@@ -40,8 +44,9 @@ class UncertaintyWeighting(TaskWeighting):
     >>> from sk_mtrnn.weighting import UncertaintyWeighting, WeightingContext
     >>> context = WeightingContext(["level", "class"], [[0.5, 0.5], [1.0, 0.5]], None)
     >>> weigher = UncertaintyWeighting().build(context)
-    >>> weigher(torch.tensor([4.0, 1.0]), torch.tensor([True, True]), []).item()
-    3.0
+    >>> total = weigher(torch.tensor([4.0, 1.0]), torch.tensor([True, True]), [])
+    >>> weigher.log_variance.exp()  # the noise that would make these losses likeliest
+    tensor([4., 2.], dtype=torch.float64, grad_fn=<ExpBackward0>)
     """
 
     def build(self, context):
@@ -60,14 +65,29 @@ class UncertaintyWeigher(Weigher):
     ----------
     log_variance : Parameter of shape (K,), float64
         s_k.
+    started : Tensor of shape (K,), bool
+        Whether it has had its first value.
     """
 
     def __init__(self, likelihoods):
         super().__init__()
         self.register_buffer("likelihoods", torch.tensor(likelihoods, dtype=torch.float64))
         self.log_variance = nn.Parameter(torch.zeros(len(likelihoods), dtype=torch.float64))
+        self.register_buffer("started", torch.zeros(len(likelihoods), dtype=torch.bool))
+
+    def _start(self, losses, labelled):
+        """Give s_k its first value, of tasks that are seen for the first time."""
+        new = labelled & ~self.started & (losses > 0)
+        if new.any():
+            a, c = self.likelihoods.unbind(1)
+            optimum = torch.log(a * losses.detach().double() / c)
+            with torch.no_grad():
+                self.log_variance[new] = optimum[new]
+            self.started |= new
 
     def forward(self, losses, labelled, shared):
+        if self.training:
+            self._start(losses, labelled)
         a, c = self.likelihoods.to(losses.dtype).unbind(1)
         s = self.log_variance.to(losses.dtype)
         data = a * torch.exp(-s) * losses

@@ -1,0 +1,106 @@
+"""What of a net may change once it is built, and what may not."""
+
+from .._fingerprint import fingerprint
+from ..recurrence import SeededDropout
+from ..weighting import FixedWeights
+from ._module import module_params
+
+_FREE = ("dropout", "recurrence", "amp", "dtype")  # no weight changes its meaning by them
+
+
+def check_same_network(net, estimator, systems, why):
+    """Refuse parameters that decide another network than there is.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+    estimator : BaseMultiTaskRNN
+        Read for its parameters.
+    systems : Systems
+    why : str
+        Begins the message.
+
+    Raises
+    ------
+    ValueError
+    """
+    given = module_params(estimator)
+    given |= {"sharing": systems.sharing, "relation": systems.relation}
+    for name, value in given.items():
+        before = getattr(net, f"module__{name}")
+        if name not in _FREE and fingerprint(before) != fingerprint(value):
+            name = {"relation": "task_relation"}.get(name, name)
+            raise ValueError(f"{why}, but {name} changed: expected {before!r}, found {value!r}.")
+
+
+def update_net(net, estimator, systems):
+    """Let a net follow the parameters that may change between two calls of `partial_fit`.
+
+    Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``, ``batching``,
+    ``gradient_aggregation`` and fixed ``task_weights``.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+    estimator : BaseMultiTaskRNN
+        Read for its parameters.
+    systems : Systems
+
+    Raises
+    ------
+    ValueError
+        If a parameter that decides the network has changed.
+    """
+    check_same_network(net, estimator, systems, "partial_fit goes on with the network it has")
+    _update_weighting(net, systems.weighting)
+    net.batching = systems.batching
+    if (
+        net.aggregation is None
+        or systems.aggregation is None
+        or not (
+            net.aggregation.is_as(
+                systems.aggregation
+            )  # whose last solution is where the next starts
+        )
+    ):
+        net.aggregation = systems.aggregation
+    follow(net, estimator)
+
+
+def follow(net, estimator):
+    """Let a net follow the rates and sizes that may change at any time.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+    estimator : BaseMultiTaskRNN
+        Read for ``learning_rate``, ``weight_decay``, ``batch_size`` and ``dropout``.
+    """
+    net.batch_size = estimator.batch_size
+    for layer in net.module_.modules():
+        if isinstance(layer, SeededDropout):
+            layer.p = estimator.dropout
+    ratio = estimator.learning_rate / net.lr  # groups of net_params keep their own rates
+    net.lr = estimator.learning_rate
+    for group in net.optimizer_.param_groups:
+        group["lr"] = group.get("initial_lr", group["lr"]) * ratio
+        group["initial_lr"] = group["lr"]
+    if getattr(net, "optimizer__weight_decay", 0.0) != estimator.weight_decay:
+        net.optimizer__weight_decay = estimator.weight_decay
+        of_weigher = {id(parameter) for parameter in net.criterion_.parameters()}
+        for group in net.optimizer_.param_groups:
+            if not of_weigher.intersection(map(id, group["params"])):
+                group["weight_decay"] = estimator.weight_decay
+
+
+def _update_weighting(net, weighting):
+    """Take over new fixed weights; a system that learns goes on as it is."""
+    before = net.criterion__weighting
+    if not isinstance(weighting, FixedWeights) or not isinstance(before, FixedWeights):
+        if fingerprint(before) != fingerprint(weighting):
+            raise ValueError(
+                "partial_fit goes on with the weighting it has, but task_weights changed: expected "
+                f"{before!r}, found {weighting!r}."
+            )
+        return
+    net.criterion_.weigher.set(weighting.task_weights)
