@@ -23,7 +23,7 @@ def has_common_state(estimator):
             common = False
             reason = (
                 "but a task has features of its own"
-                if len(net.module_.inputs.projections)
+                if net.module_.inputs.any_own
                 else "but with pooling='attention' every task attends to more than that state"
             )
     if not common:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ._built import built
 from ._heads import Outputs
-from .weighting import WeightingContext
+from .weighting import Weigher, WeightingContext
 
 
 class Target(NamedTuple):
@@ -65,7 +66,8 @@ class MultiTaskLoss(nn.Module):
         super().__init__()
         self.losses = tuple(losses)
         self.trims = tuple(trims)
-        self.weigher = weighting.build(WeightingContext(names, likelihoods, lambda: relatedness))
+        context = WeightingContext(names, likelihoods, lambda: relatedness)
+        self.weigher = built(weighting, context, Weigher)
 
     def per_task(self, outputs, targets):
         """L_k of a batch: a Tensor of shape (K,)."""

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ._built import built
 from ._heads import Heads, Outputs
 from ._pooling import TaskPooling
 from .recurrence import RecurrentStack, SeededDropout
-from .relations import RelationContext
-from .sharing import SharingContext, TaskInputs
+from .relations import RelationContext, RelationModule
+from .sharing import SharedRecurrence, SharingContext, TaskInputs
 
 
 class TaskSpec(NamedTuple):
@@ -150,9 +151,8 @@ class MultiTaskNetwork(nn.Module):
         self.n_features = n_features
         self.tasks = list(tasks)
         self.inputs = TaskInputs(n_features, [task.channels for task in tasks])
-        self.sharing = sharing.build(
-            SharingContext(n_tasks, n_features, tuple(hidden_layer_sizes), stack)
-        )
+        context = SharingContext(n_tasks, n_features, tuple(hidden_layer_sizes), stack)
+        self.sharing = built(sharing, context, SharedRecurrence)
         self.input_skip = input_skip
         self.pooling = pooling
         self.readings = nn.ModuleList()
@@ -163,15 +163,14 @@ class MultiTaskNetwork(nn.Module):
             size = self.sharing.sizes[layer] + input_skip * n_features
             self.readings.append(Reading(tuple(members), layer, pooling, size, input_skip))
         widths = {k: reading.size for reading in self.readings for k in reading.tasks}
-        self.relation = relation.build(
-            RelationContext(
-                [task.name for task in tasks],
-                tuple(widths[k] for k in range(n_tasks)),
-                tuple(task.n_outputs for task in tasks),
-                [task.predicted for task in tasks],
-                lambda: relatedness,
-            )
+        context = RelationContext(
+            [task.name for task in tasks],
+            tuple(widths[k] for k in range(n_tasks)),
+            tuple(task.n_outputs for task in tasks),
+            [task.predicted for task in tasks],
+            lambda: relatedness,
         )
+        self.relation = built(relation, context, RelationModule)
         self.dropout = SeededDropout(dropout)
         seed = int(torch.randint(2**31 - 1, ()))  # as the last: the heads draw on their own
         self.heads = nn.ModuleList()
@@ -232,10 +231,9 @@ class MultiTaskNetwork(nn.Module):
     @property
     def common_sizes(self):
         """D of the common states, layer by layer; None where there are none to pool."""
-        own_channels = bool(len(self.inputs.projections))
         wider = self.input_skip or self.sharing.sizes != self.sharing.common_sizes
         attends = self.pooling == "attention" and wider  # by queries as wide as what tasks read
-        return None if own_channels or attends else self.sharing.common_sizes
+        return None if self.inputs.any_own or attends else self.sharing.common_sizes
 
     @property
     def top_layer(self):

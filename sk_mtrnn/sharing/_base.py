@@ -146,6 +146,8 @@ class SharedRecurrence(nn.Module, ABC):
 
 def run_each(stack, inputs, layout):
     """Run a recurrence over different inputs, over equal ones once: a list of States."""
+    if len(inputs) == 1:
+        return stack_runs([stack(inputs[0], layout)])
     runs = {id(steps): stack(steps, layout) for steps in {id(x): x for x in inputs}.values()}
     return stack_runs([runs[id(steps)] for steps in inputs])
 

@@ -17,11 +17,17 @@ class TaskInputs(nn.Module):
         F.
     channels : sequence of K tuples of int, or None
         The channels of each task; None: all of x.
+
+    Attributes
+    ----------
+    any_own : bool
+        Whether any task has some.
     """
 
     def __init__(self, n_features, channels):
         super().__init__()
         self.channels = tuple(channels)
+        self.any_own = any(own is not None for own in self.channels)
         self.projections = nn.ParameterDict()
         for task, own in enumerate(self.channels):
             if own is not None:
@@ -29,7 +35,7 @@ class TaskInputs(nn.Module):
 
     def forward(self, steps):
         """Steps (S, F) to a list of 1 or K Tensors (S, F): one for all tasks, or one a task."""
-        if not len(self.projections):
+        if not self.any_own:
             return [steps]
         return [
             steps if own is None else steps[:, own] @ self.projections[str(task)]
