@@ -18,7 +18,7 @@ from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, is_foreign, seeded_draws
 from ._threads import threads_for
 from ._turns import takes_turns
-from ._update import check_same_network
+from ._update import NOT_OF_WEIGHTS, check_same_network
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -58,9 +58,8 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, befor
     """
     e = estimator
     if before is not None:
-        check_same_network(
-            before, e, systems, "warm_start=True needs the same network as in the last fit"
-        )
+        why = "warm_start=True needs the same network as in the last fit"
+        check_same_network(before, e, systems, why, free=NOT_OF_WEIGHTS)
     specs = task_specs(e, task_set)
     n_first = len(specs) - task_set.n_added
     related = None if relatedness is None else relatedness[:n_first, :n_first]

@@ -5,10 +5,11 @@ from ..recurrence import SeededDropout
 from ..weighting import FixedWeights
 from ._module import module_params
 
-_FREE = ("dropout", "recurrence", "amp", "dtype")  # no weight changes its meaning by them
+# what a new net may change that takes over weights: they keep their meaning
+NOT_OF_WEIGHTS = ("dropout", "recurrence", "amp", "dtype")
 
 
-def check_same_network(net, estimator, systems, why):
+def check_same_network(net, estimator, systems, why, free):
     """Refuse parameters that decide another network than there is.
 
     Parameters
@@ -19,6 +20,8 @@ def check_same_network(net, estimator, systems, why):
     systems : Systems
     why : str
         Begins the message.
+    free : tuple of str
+        Parameters that may differ.
 
     Raises
     ------
@@ -28,7 +31,7 @@ def check_same_network(net, estimator, systems, why):
     given |= {"sharing": systems.sharing, "relation": systems.relation}
     for name, value in given.items():
         before = getattr(net, f"module__{name}")
-        if name not in _FREE and fingerprint(before) != fingerprint(value):
+        if name not in free and fingerprint(before) != fingerprint(value):
             name = {"relation": "task_relation"}.get(name, name)
             raise ValueError(f"{why}, but {name} changed: expected {before!r}, found {value!r}.")
 
@@ -51,7 +54,8 @@ def update_net(net, estimator, systems):
     ValueError
         If a parameter that decides the network has changed.
     """
-    check_same_network(net, estimator, systems, "partial_fit goes on with the network it has")
+    why = "partial_fit goes on with the network it has"
+    check_same_network(net, estimator, systems, why, free=("dropout",))
     _update_weighting(net, systems.weighting)
     net.batching = systems.batching
     if (

@@ -40,16 +40,18 @@ class ClassificationTask(Task):
         The recurrent layer the head reads, counted as in ``hidden_layer_sizes`` (Søgaard & Goldberg
         2016).
     features : array-like of int or str, or None, default=None
-        Channels of X that are this task's own, by index or name: they go through a projection of
-        their own into the space of inputs which the recurrence shares. None: all channels of X, as
-        they are.
+        Channels of X that are this task's own, by index (negative ones count from the end) or name:
+        they go through a projection of their own into the space of inputs which the recurrence
+        shares. None: all channels of X, as they are. With it no state is common to all tasks, so
+        that there is neither ``transform`` nor ``add_task``. A table has one channel, 0.
     delay : int, default=0
         For labels per time step: that of step t is read off the state of step t + delay. Negative:
         a forecast. Labels whose state lies outside the sequence are left out of the loss, and
         predicted from the nearest one.
     trim : float in [0, 1), default=0.0
         Share of the labelled entries in every batch, those of the highest losses, that the loss
-        leaves out: outliers. The rest weighs as much as all did.
+        leaves out: outliers. The rest weighs as much as all did. As it holds in every batch, it
+        must be clearly above the share of outliers.
 
     Attributes
     ----------

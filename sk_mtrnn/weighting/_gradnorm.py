@@ -33,8 +33,11 @@ class GradNorm(TaskWeighting):
 
     Notes
     -----
+    The source takes the norms on the last shared layer only, to save time; here on all parameters
+    that tasks share.
+
     Where the paper is silent: sums and means are over the tasks that have labels in the batch, the
-    weights of others stand still; L_k(0) is the first loss above 0; no weight falls below 0.001
+    weights of others stand still; L_k(0) is the first loss above 0; no weight falls below 1e-6
     before the scaling (below 0 a task would be unlearned). Losses must not be negative. The network
     takes its step with the weights from before theirs, as in the paper.
 
