@@ -27,6 +27,17 @@ def test_it_needs_a_cuda_device_and_float32(monkeypatch):
         MultiTaskRNNRegressor(**SMALL, amp=True, dtype="float64").fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    "system", [{"task_weights": "gradnorm"}, {"gradient_aggregation": "mgda"}], ids=str
+)
+def test_what_compares_gradients_knows_none(monkeypatch, system):
+    if "gradient_aggregation" in system:
+        pytest.importorskip("torchjd", reason="needs the extra 'balance'")
+    monkeypatch.setattr(_checks, "resolve_device", lambda device: "cuda")
+    with pytest.raises(ValueError, match=f"amp=True scales gradients, which {next(iter(system))}="):
+        MultiTaskRNNRegressor(**SMALL, amp=True, **system).fit(X, Y)
+
+
 def fit_scaled(monkeypatch, spoil=None, **params):
     """Fit on the CPU with the loss scaled as on a CUDA device."""
     from sk_mtrnn import _training

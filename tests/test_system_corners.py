@@ -91,6 +91,17 @@ def test_groups_of_ones_own_do_not_make_the_noise_decay():
     assert sorted(decays) == [0.0, 0.1, 0.3]
 
 
+def test_partial_fit_follows_the_aggregation():
+    pytest.importorskip("torchjd", reason="needs the extra 'balance'")
+    model = MultiTaskRNNRegressor(**SMALL, gradient_aggregation="nashmtl").partial_fit(X, Y)
+    first = model.net_.aggregation
+    assert model.partial_fit(X, Y).net_.aggregation is first  # and what it remembers
+    for name in ("mgda", None, "mgda"):
+        model.set_params(gradient_aggregation=name).partial_fit(X, Y)
+        found = model.net_.aggregation
+        assert (found if name is None else found.aggregator) == name
+
+
 @pytest.mark.parametrize(
     "tasks",
     [RegressionTask(delay=1), RegressionTask("huber"), {0: RegressionTask(trim=0.5)}],

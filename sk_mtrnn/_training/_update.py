@@ -58,16 +58,8 @@ def update_net(net, estimator, systems):
     check_same_network(net, estimator, systems, why, free=("dropout",))
     _update_weighting(net, systems.weighting)
     net.batching = systems.batching
-    if (
-        net.aggregation is None
-        or systems.aggregation is None
-        or not (
-            net.aggregation.is_as(
-                systems.aggregation
-            )  # whose last solution is where the next starts
-        )
-    ):
-        net.aggregation = systems.aggregation
+    if net.aggregation is None or not net.aggregation.is_as(systems.aggregation):
+        net.aggregation = systems.aggregation  # else its last solution is where the next starts
     follow(net, estimator)
 
 

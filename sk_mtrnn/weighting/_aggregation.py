@@ -119,8 +119,9 @@ class GradientAggregation:
         self._built = {}
 
     def is_as(self, other):
-        """Whether another one was made from the same name."""
-        return isinstance(self.aggregator, str) and self.aggregator == other.aggregator
+        """Whether another one, or None, was made from the same name."""
+        named = isinstance(self.aggregator, str) and other is not None
+        return named and self.aggregator == other.aggregator
 
     def backward(self, losses, labelled, shared, own):
         """Add the gradients of a batch to ``.grad``.
