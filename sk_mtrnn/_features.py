@@ -16,7 +16,9 @@ def has_common_state(estimator):
     sharing, net = estimator.sharing, getattr(estimator, "net_", None)
     known = SHARINGS.get(sharing) if isinstance(sharing, str) else sharing
     reason = f"found sharing={sharing!r}"
-    common = getattr(known, "common", False)
+    attends = estimator.pooling == "attention"  # by queries as wide as what tasks read
+    wider = estimator.input_skip or not getattr(known, "is_one_stack", False)
+    common = getattr(known, "common", False) and not (attends and wider)
     if net is not None:
         common = net.module_.sharing.common_sizes is not None
         if common and net.module_.common_sizes is None:

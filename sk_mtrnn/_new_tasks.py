@@ -23,9 +23,10 @@ class NewTaskMixin:
 
         It is trained for ``max_epochs`` on these samples alone, and from then on the last column of
         y and of all predictions: a 1-D y becomes two columns, a DataFrame gains one. It stands
-        beside the ``task_relation``, and weighs 1. `clone` knows nothing of it: it copies
-        parameters, and this is something learned. Early stopping watches the loss. There where all
-        tasks share a state, as for `transform`.
+        beside the ``task_relation``, and weighs 1; in later fits what ``task_weights`` says, where
+        a list may leave it out. `clone` knows nothing of it: it copies parameters, and this is
+        something learned. Early stopping watches the loss. There where all tasks share a state, as
+        for `transform`.
 
         Parameters
         ----------
@@ -168,3 +169,6 @@ class NewTaskMixin:
             setattr(self, attribute, after)
         self.best_epoch_ = self.n_iter_ + record["best_epoch"]
         self.n_iter_ += n_epochs
+        if record["scores"]:
+            earlier = getattr(self, "validation_scores_", np.empty(0))
+            self.validation_scores_ = np.concatenate([earlier, record["scores"]])

@@ -198,7 +198,9 @@ def test_early_stopping_holds_out_a_part():
     scores = model.validation_scores_.copy()
     model.add_task(X, LEVEL, name="new")
     assert "new" in model.predict(X)
-    np.testing.assert_array_equal(model.validation_scores_, scores)
+    np.testing.assert_array_equal(model.validation_scores_[: len(scores)], scores)
+    assert len(model.validation_scores_) == model.n_iter_
+    assert len(scores) < model.best_epoch_ <= model.n_iter_
 
 
 # ---------------------------------------------------------------------------------- refusals

@@ -326,6 +326,18 @@ def test_tasks_start_with_an_expert_of_their_own(n_experts):
     torch.testing.assert_close(gates, wanted, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("n_tasks", [1, 2, 5])
+def test_no_two_experts_stay_equal(n_tasks):
+    X, y = toy()
+    y = np.column_stack([y[:, k % 3] for k in range(n_tasks)])
+    model = MultiTaskRNNRegressor(**SMALL, sharing="mmoe").fit(X, y)
+    experts = model.net_.module_.sharing.experts
+    weights = [torch.cat([p.flatten() for p in expert.parameters()]) for expert in experts]
+    for i in range(4):
+        for other in weights[:i]:
+            assert (weights[i] - other).abs().max() > 1e-4
+
+
 def test_a_deep_copy_is_independent():
     X, y = toy()
     model = MultiTaskRNNRegressor(**SMALL, sharing="cross_stitch").fit(X, y)

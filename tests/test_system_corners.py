@@ -14,7 +14,7 @@ from sk_mtrnn.inspection import gradient_similarity, task_relatedness
 from sk_mtrnn.preprocessing import SequenceTransformer
 from sk_mtrnn.relations import GraphConvolution, NoRelation, RelationModule, TaskChain, TaskRelation
 from sk_mtrnn.sharing import HardSharing, SharedPrivate, Sharing
-from sk_mtrnn.weighting import UncertaintyWeighting
+from sk_mtrnn.weighting import FixedWeights, UncertaintyWeighting
 
 SMALL = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0, "dtype": "float64"}
 RNG = np.random.default_rng(0)
@@ -142,6 +142,59 @@ def test_the_plateau_is_one_of_losses_that_weigh_alike():
     assert row["plain_loss"] == pytest.approx(row["train_loss"], rel=0.2)
 
 
+@pytest.mark.parametrize(
+    "params", [{"optimizer": "sgd"}, {"net_params": {"optimizer__betas": (0.5, 0.5)}}]
+)
+def test_the_optimizer_may_not_change_between_chunks(params):
+    model = MultiTaskRNNRegressor(**SMALL).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="but optimizer or net_params changed"):
+        model.set_params(**params).partial_fit(X, Y)
+
+
+def test_weights_that_cannot_decay_are_refused_later_too():
+    model = MultiTaskRNNRegressor(**SMALL, optimizer=torch.optim.Rprop).partial_fit(X, Y)
+    with pytest.raises(ValueError, match=r"weight_decay=0\.1 has no meaning"):
+        model.set_params(weight_decay=0.1).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        (FixedWeights(), [1, 1]),
+        (FixedWeights({1: 3.0}), [1, 3]),
+        (FixedWeights([2.0, 0.5]), [2, 0.5]),
+        (pd.Series([4.0, 2.0]), [4, 2]),
+    ],
+)
+def test_fixed_weights_are_the_same_however_they_are_given(weights, expected):
+    model = MultiTaskRNNRegressor(**SMALL, task_weights=weights)
+    for _ in range(2):
+        model.partial_fit(X, Y)
+        np.testing.assert_array_equal(model.task_weights_[-1], expected)
+    grown = np.column_stack([Y, Y[:, 0]])
+    model.add_task(X, Y[:, 0]).partial_fit(X, grown)
+    np.testing.assert_array_equal(model.task_weights_[-1], [*expected, 1])
+    model.set_params(warm_start=True).fit(X, grown)
+    np.testing.assert_array_equal(model.task_weights_[-1], [*expected, 1])
+    with pytest.raises(ValueError, match="task_weights must be nonnegative"):
+        model.set_params(task_weights=FixedWeights([-1.0, 2.0, 1.0])).partial_fit(X, grown)
+
+
+def test_few_labels_do_not_make_a_task_rule():
+    """Whatever the first batch held, one task with ten labels leaves the other its share."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4, 1))
+    losses = []
+    for seed in range(12):
+        y = np.column_stack([x.sum(1)[:, 0], x.sum(1)[:, 0]]) + 0.3 * rng.normal(size=(200, 2))
+        y[np.random.default_rng(seed).permutation(200)[10:], 1] = np.nan
+        model = MultiTaskRNNRegressor(
+            task_weights="uncertainty", hidden_layer_sizes=(8,), max_epochs=30, random_state=seed
+        ).fit(x, y)
+        losses.append(model.loss_curve_[-1, 0])
+    assert max(losses) < 3 * np.median(losses)
+
+
 # ---------------------------------------------------------------- added tasks
 
 
@@ -246,6 +299,20 @@ def test_a_task_that_weighs_nothing_is_not_served():
     model = fit(batching="alternate", task_weights=[0.0, 1.0], max_epochs=5)
     assert np.isnan(model.loss_curve_[:, 0]).all()
     assert np.isfinite(model.loss_curve_[:, 1]).all()
+
+
+def test_a_chunk_that_only_labels_what_weighs_nothing_is_refused_by_turns():
+    model = MultiTaskRNNRegressor(**SMALL, batching="alternate", task_weights=[1.0, 0.0])
+    model.partial_fit(X, Y)
+    with pytest.raises(ValueError, match="at least one label of a task that weighs"):
+        model.partial_fit(X, np.column_stack([np.full(40, np.nan), Y[:, 1]]))
+
+
+def test_no_labels_no_weight():
+    model = MultiTaskRNNRegressor(**SMALL).partial_fit(X, Y)
+    model.partial_fit(X, np.column_stack([Y[:, 0], np.full(40, np.nan)]))
+    for recorded in (model.loss_curve_, model.task_weights_):
+        np.testing.assert_array_equal(np.isnan(recorded), [[False, False], [False, True]])
 
 
 def test_delays_beyond_every_sequence_are_refused():

@@ -12,13 +12,13 @@ from .._loss import MultiTaskLoss
 from .._network import MultiTaskNetwork
 from ..recurrence import reused_buffers
 from ._callbacks import BestWeights, Clipping, EpochBar, FiniteWeights, TaskLosses
-from ._checks import resolve_device
+from ._checks import check_weight_decay, resolve_device
 from ._module import module_params, task_specs
 from ._net import MultiTaskNet
 from ._seeding import borrowed_generators, is_foreign, seeded_draws
 from ._threads import threads_for
 from ._turns import takes_turns
-from ._update import NOT_OF_WEIGHTS, check_same_network
+from ._update import NOT_OF_WEIGHTS, check_same_network, optimizer_params
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -100,6 +100,7 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, befor
     if task_set.n_added:
         net.initialize_optimizer()
     net.batching, net.aggregation = systems.batching, systems.aggregation
+    net.made_with = optimizer_params(e)
     net.foreign = callable(e.cell) or is_foreign(systems.sharing) or is_foreign(systems.relation)
     systems.check_shared(e, net.module_)
     if before is not None:
@@ -121,6 +122,7 @@ def _load_state(net, before):
 
 
 def _optimizer_params(e, optimizer):
+    check_weight_decay(optimizer, e.weight_decay)
     accepted = inspect.signature(optimizer).parameters
     params = {}
     if "weight_decay" in accepted:
@@ -128,11 +130,6 @@ def _optimizer_params(e, optimizer):
         # what weighs the tasks is no weight of the network
         groups = (e.net_params or {}).get("optimizer__param_groups", [])
         params["optimizer__param_groups"] = [*groups, ("weigher.*", {"weight_decay": 0.0})]
-    elif e.weight_decay:
-        raise ValueError(
-            f"weight_decay={e.weight_decay} has no meaning for the optimizer {optimizer!r}, which "
-            "takes none."
-        )
     given = e.net_params or {}
     if "fused" in accepted and isinstance(e.optimizer, str) and "optimizer__foreach" not in given:
         params["optimizer__fused"] = True
@@ -186,7 +183,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.initialize_callbacks()
     net.rng = np.random.default_rng(seed)
     spread = None if net.batching.one_task else torch.from_numpy(train_data.has_labels)
-    net.criterion_.weigher.spread = spread
+    net.criterion_.weigher.spread = None if spread is None else spread.to(net.device)
     foreign = _runs_foreign_code(estimator, net)  # takes turns anyway, as it borrows the generators
     with (
         borrowed_generators(seed, borrow=foreign),

@@ -44,6 +44,7 @@ class TaskLosses(Callback):
             weights = _mean([batch["train_task_weights"] for batch in batches], sizes)
         else:
             weights = np.array(weigher.fixed, dtype=float)
+        weights[np.isnan(losses)] = np.nan
         net.history.record("task_weights", weights.tolist())
         plain = 1.0 if weigher.fixed is None else weigher.fixed
         net.history.record("plain_loss", float(np.sum(plain * np.nan_to_num(losses))))

@@ -1,5 +1,6 @@
 """Parameters that are refused before anything is built."""
 
+import inspect
 from numbers import Integral
 
 import numpy as np
@@ -149,4 +150,18 @@ def check_time_delays(time_delays, lengths=None):
         raise ValueError(
             f"time_delays must reach steps of the sequences, which have up to {lengths.max()}, "
             f"found {time_delays!r}."
+        )
+
+
+def check_weight_decay(optimizer, weight_decay):
+    """Refuse to let weights decay by an optimizer class that knows no such thing.
+
+    Raises
+    ------
+    ValueError
+    """
+    if weight_decay and "weight_decay" not in inspect.signature(optimizer).parameters:
+        raise ValueError(
+            f"weight_decay={weight_decay} has no meaning for the optimizer {optimizer!r}, which "
+            "takes none."
         )

@@ -38,6 +38,7 @@ class MultiTaskNet(NeuralNet):
     batching = MixedBatching()
     aggregation = None  # of the tasks' gradients, where not their losses are summed
     penalizes = True  # whether what the network adds to the loss counts
+    made_with = None  # what its optimizer was made with
     foreign = False  # whether its module runs code that may draw from the global generators
     scaler = None  # of the loss, for mixed precision
     takes_turns = False

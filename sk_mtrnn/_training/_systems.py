@@ -1,10 +1,6 @@
 """The systems between tasks that the estimators' parameters name, and which go together."""
 
-from types import NoneType
 from typing import NamedTuple
-
-import numpy as np
-import pandas as pd
 
 from ..relations import TaskRelation, resolve_relation
 from ..sampling import Batching, resolve_batching
@@ -47,14 +43,11 @@ class Systems(NamedTuple):
             If a library is missing.
         """
         e = estimator
-        aggregation, weights, n_added = e.gradient_aggregation, e.task_weights, task_set.n_added
-        listed = not isinstance(weights, (str, dict, TaskWeighting, NoneType, pd.Series))
-        if listed and n_added and np.shape(weights) == (len(task_set) - n_added,):
-            weights = [*weights, *[1.0] * n_added]
+        aggregation = e.gradient_aggregation
         systems = cls(
             resolve_sharing(e.sharing),
             resolve_relation(e.task_relation),
-            resolve_weighting(weights, task_set.names),
+            resolve_weighting(e.task_weights, task_set.names, task_set.n_added),
             None if aggregation is None else resolve_aggregation(aggregation),
             resolve_batching(e.batching),
         )

@@ -3,6 +3,7 @@
 from .._fingerprint import fingerprint
 from ..recurrence import SeededDropout
 from ..weighting import FixedWeights
+from ._checks import check_weight_decay
 from ._module import module_params
 
 # what a new net may change that takes over weights: they keep their meaning
@@ -36,6 +37,11 @@ def check_same_network(net, estimator, systems, why, free):
             raise ValueError(f"{why}, but {name} changed: expected {before!r}, found {value!r}.")
 
 
+def optimizer_params(estimator):
+    """A str that tells the optimizer and what is passed on to skorch from others."""
+    return fingerprint((estimator.optimizer, estimator.net_params))
+
+
 def update_net(net, estimator, systems):
     """Let a net follow the parameters that may change between two calls of `partial_fit`.
 
@@ -56,6 +62,8 @@ def update_net(net, estimator, systems):
     """
     why = "partial_fit goes on with the network it has"
     check_same_network(net, estimator, systems, why, free=("dropout",))
+    if net.made_with != optimizer_params(estimator):
+        raise ValueError(f"{why}, but optimizer or net_params changed.")
     _update_weighting(net, systems.weighting)
     net.batching = systems.batching
     if net.aggregation is None or not net.aggregation.is_as(systems.aggregation):
@@ -81,6 +89,7 @@ def follow(net, estimator):
     for group in net.optimizer_.param_groups:
         group["lr"] = group.get("initial_lr", group["lr"]) * ratio
         group["initial_lr"] = group["lr"]
+    check_weight_decay(type(net.optimizer_), estimator.weight_decay)
     if getattr(net, "optimizer__weight_decay", 0.0) != estimator.weight_decay:
         net.optimizer__weight_decay = estimator.weight_decay
         of_weigher = {id(parameter) for parameter in net.criterion_.parameters()}

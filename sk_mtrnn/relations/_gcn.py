@@ -31,9 +31,9 @@ class GraphConvolution(TaskRelation):
     adjacency : {"mutual_info", "learned"} or array-like of shape (K, K), default="mutual_info"
         "mutual_info": A_ij is the relatedness of tasks i and j, measured on the training labels as
         in `task_relatedness` (but the types of the tasks say which labels are classes), and 0 where
-        it is not known; in `partial_fit` on the first chunk. "learned": A_ij = A_ji =
-        sigmoid(a_ij), a_ij learned from 0. An array must be nonnegative; a DataFrame names the
-        tasks in its rows and columns. The diagonal counts as 0, since A + I adds it.
+        it is not known; in `partial_fit` and warm starts that of the first chunk or fit. "learned":
+        A_ij = A_ji = sigmoid(a_ij), a_ij learned from 0. An array must be nonnegative; a DataFrame
+        names the tasks in its rows and columns. The diagonal counts as 0, since A + I adds it.
     n_layers : int, default=1
 
     Notes

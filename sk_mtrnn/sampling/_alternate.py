@@ -64,6 +64,11 @@ class TaskBatches:
         self.members = [np.flatnonzero(has_label) for has_label in labelled.T]
         self.batches = [LengthBatches(lengths[own], batch_size, rng) for own in self.members]
         counts = labelled.sum(0).astype(float)
+        if not counts.any():
+            raise ValueError(
+                "y must hold at least one label of a task that weighs, for batches that serve one "
+                "task each; found none."
+            )
         share = np.where(counts > 0, counts / counts.max(), 0.0)
         share[counts > 0] **= alpha
         self.probabilities = share / share.sum()

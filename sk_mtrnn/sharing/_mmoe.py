@@ -20,8 +20,8 @@ class MixtureOfExperts(Sharing):
 
         h_kt = Σ_e g_kte h_et,   g_kt = softmax(G_k x̄_t + b_k),   x̄_t = (x_1 + ... + x_t) / t
 
-    whose gate sees the mean of the inputs so far. At the start the experts are equal, and task k
-    takes 0.9 from expert k (counted round), 0.1 from the others.
+    whose gate sees the mean of the inputs so far. At the start task k takes 0.9 from expert k
+    (counted round) and 0.1 from all others; experts that some task starts with are equal.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class MixtureOfExperts(Sharing):
     The source's gate has no bias, and reads the one input there is; the inputs of a single step
     would make the mixture as noisy as they are. Gates that start from the mean of all experts, as
     theirs do in effect, leave unrelated tasks mixed for long: they gain more from related tasks,
-    and lose more to unrelated ones.
+    and lose more to unrelated ones. With more tasks than experts, the order of the tasks says which
+    of them start with the same one.
 
     References
     ----------
@@ -56,7 +57,9 @@ class MixtureOfExperts(Sharing):
     def build(self, context):
         self._validate_params()
         first = context.stack()
-        experts = [first, *(copy.deepcopy(first) for _ in range(self.n_experts - 1))]
+        n_own = min(context.n_tasks, self.n_experts)
+        experts = [first, *(copy.deepcopy(first) for _ in range(n_own - 1))]
+        experts += [context.stack() for _ in range(self.n_experts - n_own)]  # or they stayed equal
         return GatedExperts(experts, context.n_features, context.n_tasks)
 
 

@@ -7,7 +7,7 @@ import torch
 from ._base import TaskWeighting, Weigher
 
 
-def resolve_task_weights(task_weights, names):
+def resolve_task_weights(task_weights, names, n_added=0):
     """Turn the parameter ``task_weights`` into an array of shape (K,).
 
     Parameters
@@ -15,6 +15,8 @@ def resolve_task_weights(task_weights, names):
     task_weights : None, array-like of shape (K,), dict or Series
         None: all 1; a dict, and a Series, names tasks, others weigh 1.
     names : list of K hashables
+    n_added : int, default=0
+        An array may leave out the last tasks, so many; they weigh 1.
 
     Returns
     -------
@@ -40,6 +42,8 @@ def resolve_task_weights(task_weights, names):
         weights = np.asarray(task_weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"task_weights must be numbers, found {task_weights!r}.") from error
+    if n_added and weights.shape == (len(names) - n_added,):
+        weights = np.append(weights, np.ones(n_added))
     if weights.shape != (len(names),):
         raise ValueError(
             f"task_weights must hold one weight for each of the {len(names)} tasks, found shape "

@@ -23,7 +23,7 @@ WEIGHTINGS = {
 }
 
 
-def resolve_weighting(task_weights, names):
+def resolve_weighting(task_weights, names, n_added=0):
     """Make the system that the parameter ``task_weights`` means.
 
     Parameters
@@ -33,6 +33,8 @@ def resolve_weighting(task_weights, names):
         cloned.
     names : list of K hashables
         Of the tasks.
+    n_added : int, default=0
+        How many of them, the last ones, given weights may leave out.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def resolve_weighting(task_weights, names):
     >>> resolve_weighting("dwa", ["a", "b"])
     DynamicWeightAverage()
     """
+    if isinstance(task_weights, FixedWeights):
+        task_weights = task_weights.task_weights
     if isinstance(task_weights, TaskWeighting):
         return clone(task_weights)
     if isinstance(task_weights, str):
@@ -58,4 +62,4 @@ def resolve_weighting(task_weights, names):
                 f"or one of {sorted(WEIGHTINGS)}, found {task_weights!r}."
             )
         return WEIGHTINGS[task_weights]()
-    return FixedWeights(resolve_task_weights(task_weights, names))
+    return FixedWeights(resolve_task_weights(task_weights, names, n_added))

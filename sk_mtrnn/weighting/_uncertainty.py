@@ -1,5 +1,6 @@
 """Weights from the noise of each task, learned."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,8 +22,8 @@ class UncertaintyWeighting(TaskWeighting):
     absolute error and its like   1      1      Laplace with scale σ² (ours)
     ============================  =====  =====  ====================================================
 
-    The s_k are learned with the network, by the same optimizer. Each starts at its optimum for the
-    first batch with labels of the task, s_k = log(a_k L_k / c_k).
+    The s_k are learned with the network, by the same optimizer. In the first epoch that has labels
+    of the task, s_k is kept at its optimum for the mean loss so far, log(a_k L_k / c_k).
 
     Notes
     -----
@@ -65,31 +66,42 @@ class UncertaintyWeigher(Weigher):
     ----------
     log_variance : Parameter of shape (K,), float64
         s_k.
-    started : Tensor of shape (K,), bool
-        Whether it has had its first value.
+    settled : ndarray of bool, shape (K,)
+        Of which tasks the first epoch with labels is over.
     """
 
     def __init__(self, likelihoods):
         super().__init__()
         self.register_buffer("likelihoods", torch.tensor(likelihoods, dtype=torch.float64))
         self.log_variance = nn.Parameter(torch.zeros(len(likelihoods), dtype=torch.float64))
-        self.register_buffer("started", torch.zeros(len(likelihoods), dtype=torch.bool))
+        self.register_buffer("total", torch.zeros(len(likelihoods), dtype=torch.float64))
+        self.register_buffer("count", torch.zeros(len(likelihoods), dtype=torch.float64))
+        self.settled = np.zeros(len(likelihoods), dtype=bool)
 
-    def _start(self, losses, labelled):
-        """Give s_k its first value, of tasks that are seen for the first time."""
-        new = labelled & ~self.started & (losses > 0)
-        if new.any():
-            a, c = self.likelihoods.unbind(1)
-            optimum = torch.log(a * losses.detach().double() / c)
-            with torch.no_grad():
-                self.log_variance[new] = optimum[new]
-            self.started |= new
+    def get_extra_state(self):
+        return torch.from_numpy(self.settled)
+
+    def set_extra_state(self, state):
+        self.settled = state.numpy().copy()
+
+    def _start(self, losses, labelled, known):
+        """Let s_k of tasks in their first epoch be the optimum for the mean loss so far."""
+        self.total += torch.where(labelled, losses.detach().double(), 0.0)
+        self.count += known
+        mean = self.total / self.count.clamp(min=1)
+        new = torch.from_numpy(~self.settled).to(mean.device) & (mean > 0)
+        a, c = self.likelihoods.unbind(1)
+        with torch.no_grad():
+            self.log_variance[new] = torch.log(a * mean / c)[new]
+
+    def after_epoch(self, losses):
+        self.settled |= ~np.isnan(losses)
 
     def forward(self, losses, labelled, shared):
-        if self.training:
-            self._start(losses, labelled)
+        known = labelled if self.spread is None else self.spread
+        if self.training and not self.settled.all():
+            self._start(losses, labelled, known)
         a, c = self.likelihoods.to(losses.dtype).unbind(1)
         s = self.log_variance.to(losses.dtype)
         data = a * torch.exp(-s) * losses
-        known = labelled if self.spread is None else self.spread.to(labelled.device)
         return torch.where(labelled, data, 0.0).sum() + torch.where(known, c * s, 0.0).sum()
