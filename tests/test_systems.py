@@ -112,6 +112,21 @@ def test_pairs_are_all_there_are():
     assert len(PAIRS) == sum(a * b for a, b in combinations(sizes, 2))
 
 
+@pytest.mark.parametrize("relation", [None, *RELATIONS])
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_batch_mates_and_their_order_change_no_prediction(sharing, relation):
+    model = MultiTaskRNN(**SMALL, sharing=sharing, task_relation=relation, dtype="float64")
+    whole = model.fit(X, Y).predict(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    turned = model.predict(X[order])
+    for row, i in enumerate(order[:5]):
+        alone = model.predict(X[[i]])
+        for name in Y:
+            one, two, three = whole[name][i], turned[name][row], alone[name][0]
+            np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(one, three, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_relations_are_recorded_with_early_stopping_too(relation):
     params = {**SMALL, "task_relation": relation, "early_stopping": True}
