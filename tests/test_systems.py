@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -247,10 +247,15 @@ def test_scikit_learns_suite_passes_with_each_system(params, turn):
     assert len(results) >= {0: 60, 1: 56, 2: 45}[turn % 3]
 
 
-def test_product_of_systems_is_not_lost():
-    """Three at once, as a user would."""
-    for sharing, relation in product(["mmoe", "shared_private"], ["chain", "gcn"]):
-        model = MultiTaskRNN(
-            **SMALL, sharing=sharing, task_relation=relation, task_weights="uncertainty"
-        ).fit(X, Y)
-        assert np.isfinite(model.predict(X)["level"]).all()
+@pytest.mark.parametrize("relation", ["chain", "gcn"])
+@pytest.mark.parametrize(("sharing", "n_stacks"), [("mmoe", 4), ("shared_private", 5)])
+def test_three_systems_at_once_all_take_part(sharing, n_stacks, relation):
+    model = MultiTaskRNN(
+        **SMALL, sharing=sharing, task_relation=relation, task_weights="uncertainty"
+    ).fit(X, Y)
+    assert len(model.net_.module_.stacks) == n_stacks
+    links = model.task_relation_[~np.eye(4, dtype=bool)]
+    assert links.any()
+    assert len(np.unique(model.task_weights_)) == model.task_weights_.size  # learned, each its own
+    plain = MultiTaskRNN(**SMALL, sharing=sharing).fit(X, Y)
+    assert not np.allclose(model.predict(X)["level"], plain.predict(X)["level"])
