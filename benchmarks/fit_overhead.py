@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from sk_mtrnn import MultiTaskRNNClassifier
 from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
+from sk_mtrnn.inputs import InputSpec
 from sk_mtrnn.recurrence import PackedLayout, reused_buffers
 from sk_mtrnn.relations import resolve_relation
 from sk_mtrnn.sharing import HardSharing
@@ -30,7 +31,7 @@ def bare_loop(X, y, epochs, batch_size, hidden):
     n_samples, n_timesteps, n_features = X.shape
     torch.manual_seed(0)
     module = MultiTaskNetwork(
-        n_features=n_features,
+        inputs=InputSpec(n_features),
         tasks=[TaskSpec(name, 2, torch.softmax) for name in "ab"],
         per_step=(False, False),
         cell="gru",

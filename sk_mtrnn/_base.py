@@ -16,15 +16,15 @@ from ._features import SharedStatesMixin
 from ._fingerprint import fingerprint
 from ._new_tasks import NewTaskMixin
 from ._predictions import PredictionMixin
+from .inputs import INPUT_PARAMETERS, InputEncoder
+from .missing import MISSING
 from .recurrence import CELLS
 from .relations import RELATIONS, TaskRelation, relatedness
 from .sampling import BATCHINGS, Batching
 from .sequences import (
     check_same_order,
     check_sample_weight,
-    input_moments,
     read_labels,
-    validate_sequences,
 )
 from .sharing import SHARINGS, Sharing
 from .tasks import Task, TaskSet
@@ -52,6 +52,16 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
 
     _parameter_constraints = {
         "tasks": [str, Task, dict, None],
+        "missing": [StrOptions(set(MISSING))],
+        "time_feature": [Integral, str, None],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "embedding_dim": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            dict,
+        ],
+        "unknown_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"frequency"})],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "cell": [StrOptions(set(CELLS)), callable],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions({"tanh", "relu"})],
@@ -66,6 +76,8 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         "task_weights": ["array-like", dict, StrOptions(set(WEIGHTINGS)), TaskWeighting, None],
         "gradient_aggregation": [StrOptions(set(AGGREGATIONS)), HasMethods("forward"), None],
         "batching": [StrOptions(set(BATCHINGS)), Batching],
+        "sampler": [StrOptions({"balanced"}), None],
+        "augmentation": [list, tuple, None],
         "optimizer": [StrOptions(set(training.OPTIMIZERS)), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"cosine", "plateau"}), None],
@@ -141,23 +153,24 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         self._check_params()
         self._dtype = self.dtype
         again = self.warm_start and hasattr(self, "net_")
-        sequences = validate_sequences(self, X, reset=not again)
+        sequences = self._read_X(X, reset=not again)
         training.check_time_delays(self.time_delays, sequences.lengths)
         labels = self._read_labels(y, sequences)
         if not again:
             self._start(labels)
         else:
-            self._check_same_tasks("warm_start=True needs the same network as in the last fit")
+            self._check_same("warm_start=True needs the same network as in the last fit")
         columns = labels.matched(self.task_names_)
         weights = self._weights(sample_weight, labels)
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         part, held_out = hold_out(self, labels, seed)
         self._learn(sequences, columns, only_part(weights, part), again=again)
         targets = self._encode(columns, weights, part, sequences)
-        train_data, valid_data = self._sequence_data(sequences, targets, part), None
+        steps, valid_data = self._inputs.encode(sequences), None
+        train_data = self._sequence_data(steps, targets, part)
         if len(held_out):
             watched = self._encode(columns, weights, held_out, sequences)
-            valid_data = self._sequence_data(sequences, watched, held_out)
+            valid_data = self._sequence_data(steps, watched, held_out)
         self._build(seed, targets, sequences.lengths, self.net_ if again else None)
         evaluate = watched_score(self, X, y, sequences, sample_weight, held_out)
         return self._train(train_data, valid_data, self.max_epochs, seed, evaluate)
@@ -170,13 +183,13 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
             raise ValueError("early_stopping=True has no meaning in partial_fit; set it to False.")
         first = not hasattr(self, "net_")
         self._dtype = self.dtype if first else self._dtype
-        sequences = validate_sequences(self, X, reset=first)
+        sequences = self._read_X(X, reset=first)
         labels = self._read_labels(y, sequences)
         if first:
             self._start(labels, partial=True)
             self._task_set.declare_classes(classes)
         else:
-            self._check_same_tasks("partial_fit goes on with the network it has")
+            self._check_same("partial_fit goes on with the network it has")
             if classes is not None:
                 self._task_set.check_classes(classes)
         columns = labels.matched(self.task_names_, may_lack=True)
@@ -186,7 +199,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         self._learn(sequences, columns, weights, again=not first, partial=True)
         targets = self._encode(columns, weights, np.arange(len(sequences)), sequences)
-        data = self._sequence_data(sequences, targets)
+        data = self._sequence_data(self._inputs.encode(sequences), targets)
         if first:
             self._build(seed, targets, sequences.lengths)
         else:  # what may change from chunk to chunk
@@ -230,9 +243,24 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         for name in ("net_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(name, None)
 
-    def _check_same_tasks(self, why):
+    def _check_same(self, why):
+        """Refuse other tasks, and other ways to read X, than those there are."""
         if fingerprint(self.tasks) != self._task_set.spec:
             raise ValueError(f"{why}, but the parameter tasks changed; found {self.tasks!r}.")
+        for name, before in self._inputs.settings.items():
+            value = getattr(self, name)
+            if fingerprint(value) != before:
+                raise ValueError(f"{why}, but the parameter {name} changed; found {value!r}.")
+
+    def _read_X(self, X, reset):
+        """X as sequences, checked; with ``reset`` by the present parameters."""
+        if reset:
+            self._inputs = InputEncoder(**{name: getattr(self, name) for name in INPUT_PARAMETERS})
+        return self._inputs.read(self, X, reset)
+
+    def _read_steps(self, X):
+        """X as the steps that a fitted network reads."""
+        return self._inputs.encode(self._read_X(X, reset=False))
 
     def _read_labels(self, y, sequences):
         if not self._tabular:
@@ -255,19 +283,17 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
             partial=partial,
         )
         if not again:
-            self._input_mean = np.zeros(sequences.n_features)
-            self._input_scale = np.ones(sequences.n_features)
-            if self.standardize:
-                moments = input_moments(sequences, weights.mean(axis=1))
-                self._input_mean, self._input_scale = moments
+            self._inputs.learn(sequences, weights.mean(axis=1))
 
     def _encode(self, columns, weights, part, sequences):
         """Encoded labels, with weights for one part of the samples only."""
         return self._task_set.encode(columns, only_part(weights, part), sequences.lengths)
 
-    def _sequence_data(self, sequences, targets=(), samples=None):
+    def _sequence_data(self, steps, targets=(), samples=None):
+        """Data of a network; ``steps`` as the encoder gives them."""
+        inputs = self._inputs
         return training.SequenceData(
-            sequences, self._input_mean, self._input_scale, self._dtype, targets, samples
+            steps, inputs.mean, inputs.scale, self._dtype, targets, samples
         )
 
     def _build(self, seed, targets, lengths, before=None):
@@ -275,7 +301,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         systems = training.Systems.of(self, self._task_set)
         related = self._relatedness(targets, lengths) if systems.needs_relatedness else None
         self.net_ = training.build_net(
-            self, self._input_mean.size, self._task_set, systems, related, seed, before
+            self, self._inputs, self._task_set, systems, related, seed, before
         )
 
     def _relatedness(self, targets, lengths):
@@ -322,6 +348,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing != "error"
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags

@@ -7,7 +7,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
-from .sequences import validate_sequences
 from .sharing import SHARINGS
 
 
@@ -60,7 +59,7 @@ class SharedStatesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If X is not as in `fit`.
         """
         check_is_fitted(self, "net_")
-        sequences = validate_sequences(self, X, reset=False)
+        sequences = self._read_steps(X)
         states = training.common(self.net_, self._sequence_data(sequences), self.n_threads)
         index = sequences.index
         if index is not None and _get_output_config("transform", self)["dense"] == "pandas":

@@ -10,6 +10,7 @@ from torch import nn
 from ._built import built
 from ._heads import Heads, Outputs
 from ._pooling import TaskPooling
+from .inputs import InputLayer
 from .recurrence import RecurrentStack, SeededDropout
 from .relations import RelationContext, RelationModule
 from .sharing import SharedRecurrence, SharingContext, TaskInputs
@@ -99,13 +100,15 @@ class MultiTaskNetwork(nn.Module):
 
     Parameters
     ----------
-    n_features : int
-        F.
+    inputs : InputSpec
+        What the columns of a step are.
     tasks : sequence of TaskSpec
     per_step : tuple of bool
         Which tasks are read off every step rather than off the pooled sequence.
     cell, activation, hidden_layer_sizes, bidirectional, dropout, time_delays
         As in `RecurrentStack`; dropout acts before the heads as well.
+    input_dropout : float, default=0.0
+        As in `InputLayer`.
     sharing : Sharing
     relation : TaskRelation
     relatedness : ndarray of shape (K, K), or None
@@ -122,7 +125,7 @@ class MultiTaskNetwork(nn.Module):
 
     def __init__(
         self,
-        n_features,
+        inputs,
         tasks,
         per_step,
         cell,
@@ -139,17 +142,28 @@ class MultiTaskNetwork(nn.Module):
         amp=False,
         time_delays=None,
         input_skip=False,
+        input_dropout=0.0,
     ):
         super().__init__()
+        n_features = inputs.width
 
         def stack(sizes=hidden_layer_sizes):
             return RecurrentStack(
-                cell, activation, n_features, sizes, bidirectional, dropout, recurrence, time_delays
+                cell,
+                activation,
+                n_features,
+                sizes,
+                bidirectional,
+                dropout,
+                recurrence,
+                time_delays,
+                **({"gaps": inputs.n_gaps} if inputs.n_gaps else {}),
             )
 
         self.n_related = n_tasks = len(tasks)  # those added later stand beside the relation
         self.n_features = n_features
         self.tasks = list(tasks)
+        self.input_layer = InputLayer(inputs, input_dropout)
         self.inputs = TaskInputs(n_features, [task.channels for task in tasks])
         context = SharingContext(n_tasks, n_features, tuple(hidden_layer_sizes), stack)
         self.sharing = built(sharing, context, SharedRecurrence)
@@ -247,13 +261,14 @@ class MultiTaskNetwork(nn.Module):
 
     @property
     def is_plain(self):
-        """Whether all outputs are read off the last states of one recurrence, step by step."""
+        """Whether all outputs are read off the last states of one recurrence over X as it is."""
         top = len(self.sharing.sizes) - 1
         alone = self.relation.size is None and not self.relation.moves_outputs
         return (
             self.sharing.is_one_stack
             and alone
             and not self.input_skip
+            and self.input_layer.is_plain
             and self.stacks[0].front is None
             and all((t.layer, t.channels, t.delay) == (top, None, 0) for t in self.tasks)
         )
@@ -268,6 +283,10 @@ class MultiTaskNetwork(nn.Module):
     def width(self):
         """How many numbers a step takes on its way, at most."""
         return sum(max(stack.sizes) for stack in self.stacks) + self.relation.width
+
+    def _read(self, inputs):
+        """What the recurrence reads: a list of 1 or K Tensors of shape (S, F)."""
+        return self.inputs(self.input_layer(inputs.steps))
 
     def _shared(self, inputs, layout):
         """What the recurrence gives: SharedStates."""
@@ -293,7 +312,7 @@ class MultiTaskNetwork(nn.Module):
         Outputs
             A tuple of K Tensors, (S, C_k) for per-step tasks, else (B, C_k); rows in packed order.
         """
-        layout, own = inputs.layout, self.inputs(inputs.steps)
+        layout, own = inputs.layout, self._read(inputs)
         shared = self._shared(own, layout)
         read = [reading.states(shared, own, layout) for reading in self.readings]
         groups, sources = {}, self._sources(read, layout)
@@ -336,7 +355,7 @@ class MultiTaskNetwork(nn.Module):
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""
-        layout, own = inputs.layout, self.inputs(inputs.steps)
+        layout, own = inputs.layout, self._read(inputs)
         shared, columns = self._shared(own, layout), {}
         for reading in self.readings:
             states, _ = reading.states(shared, own, layout)
@@ -350,7 +369,7 @@ class MultiTaskNetwork(nn.Module):
         Where every task attends on its own, the mean over the per-sequence tasks that read this
         layer, or if there are none over all that do.
         """
-        layout, own = inputs.layout, self.inputs(inputs.steps)
+        layout, own = inputs.layout, self._read(inputs)
         states, final = self._shared(own, layout).common[self.top_layer]
         (reading,) = (
             reading

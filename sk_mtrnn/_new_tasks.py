@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _training as training
 from ._early_stopping import hold_out, only_part
 from ._features import has_common_state
-from .sequences import check_same_order, check_sample_weight, read_labels, validate_sequences
+from .sequences import check_same_order, check_sample_weight, read_labels
 from .tasks import Task, TaskSet
 
 
@@ -57,7 +57,7 @@ class NewTaskMixin:
         check_is_fitted(self, "net_")
         self._check_params()
         self._check_new(name, task, freeze_trunk)
-        sequences = validate_sequences(self, X, reset=False)
+        sequences = self._read_steps(X)
         if not self._tabular:
             check_same_order(sequences.index, y)
         labels = read_labels(y, sequences.lengths)

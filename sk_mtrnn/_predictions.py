@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _training as training
 from ._stream import StreamingPredictor, can_stream
-from .sequences import assemble, split_steps, validate_sequences
+from .sequences import assemble, split_steps
 
 
 def _attends(estimator):
@@ -15,6 +15,11 @@ def _attends(estimator):
     if pooling != "attention":
         raise AttributeError(f"attention_weights needs pooling='attention', found {pooling!r}.")
     return True
+
+
+def _embeds(estimator, name):
+    if not len(estimator._inputs.channels.categorical):
+        raise AttributeError(f"{name} is there only if a channel of X is categorical.")
 
 
 class PredictionMixin:
@@ -44,9 +49,9 @@ class PredictionMixin:
 
     def _outputs(self, X):
         check_is_fitted(self, "net_")
-        sequences = validate_sequences(self, X, reset=False)
-        data = self._sequence_data(sequences)
-        return sequences, training.forward(self.net_, data, self.n_threads)
+        steps = self._read_steps(X)
+        data = self._sequence_data(steps)
+        return steps, training.forward(self.net_, data, self.n_threads)
 
     def _assemble(self, sequences, outputs, method):
         """Decode each task's outputs by one of its methods, and lay them out as y was."""
@@ -91,12 +96,29 @@ class PredictionMixin:
             are NaN.
         """
         check_is_fitted(self, "net_")
-        sequences = validate_sequences(self, X, reset=False)
+        sequences = self._read_steps(X)
         weights = training.attention(self.net_, self._sequence_data(sequences), self.n_threads)
         weights = weights.astype(np.float64)
         weights[:, np.array(self._task_set.step_flags)] = np.nan
         as_array = self._tabular or getattr(X, "ndim", 0) == 3
         return split_steps(weights, sequences.offsets, as_array)
+
+    @property
+    def categories_(self):
+        check_is_fitted(self, "net_")
+        _embeds(self, "categories_")
+        return self._by_channel(self._inputs.originals)
+
+    @property
+    def embeddings_(self):
+        check_is_fitted(self, "net_")
+        _embeds(self, "embeddings_")
+        tables = iter(training.embeddings(self.net_))
+        return self._by_channel(lambda _: next(tables))
+
+    def _by_channel(self, value):
+        channels = self._inputs.channels
+        return {channels.names[c]: value(c) for c in channels.categorical.tolist()}
 
     @available_if(can_stream)
     def stream(self, n_sequences=None):

@@ -23,6 +23,31 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
     tasks : None, str, RegressionTask or dict, default=None
         Options of the tasks: one `RegressionTask` (or "regression") for all of them, or a dict from
         task name (column index where y has no names) to those. None: the defaults for all.
+    missing : {"error", "mean", "forward", "mask", "decay"}, default="error"
+        What stands for NaN in X. "mean": the channel's mean in training. "forward": the last
+        observed value of the sequence, before the first one the mean. "mask": as "forward", and the
+        network sees for each channel that had holes in training whether it is observed, and the
+        time since it was (Lipton et al. 2016). "decay": inputs decay from the last value to the
+        mean, and the state of the first layer to zero, at rates that are learned (Che et al. 2018).
+        `sk_mtrnn.missing` has the equations, and what becomes of channels that are never observed.
+    time_feature : int or str, default=None
+        The channel that holds the time stamp of every step, never falling within a sequence: what
+        "mask" and "decay" measure time by. It is no input of the network; to have it as one, give X
+        that channel twice. None: a step is one unit of time.
+    categorical_features : array-like of int, str or bool, "from_dtype", or None, default=None
+        Channels of X that hold categories: indices, names, or a mask. Their values are integers
+        from 0 on, or in DataFrames any symbols. "from_dtype": the columns of a categorical dtype.
+        None: none but those that X marks itself, as what
+        `sk_mtrnn.preprocessing.TokenEncoder` gives does.
+    embedding_dim : "auto", int or dict, default="auto"
+        Width of the embedding of a categorical channel. "auto": the least of 64, n / 2 and
+        6 n^(1/4), with n the number of categories in training. In a dict from channel to width, an
+        array of shape (n_codes, width) is where the embeddings start, row i that of code i; its
+        rows are known categories even where training lacks them.
+    unknown_rate : float in [0, 1) or "frequency", default=0.0
+        Share of the categories that training reads as unknown, so that the network learns what to
+        make of categories that training lacks. "frequency": 1 / (1 + n) of a category that stands n
+        times in the training data.
     cell : {"gru", "rnn", "lstm"} or callable, default="gru"
         The recurrence: Elman's (1990), the GRU (Cho et al. 2014) or the LSTM (Hochreiter &
         Schmidhuber 1997), in the equations of `torch.nn`. A callable ``(input_size, hidden_size) ->
@@ -40,6 +65,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         Whether every layer also reads the sequence backwards; its width doubles.
     dropout : float in [0, 1), default=0.0
         Share of units dropped between layers and before the heads while training.
+    input_dropout : float in [0, 1), default=0.0
+        Dropout of what the recurrence reads, embeddings included.
     pooling : {"last", "mean", "max", "attention"}, default="last"
         How the steps become one vector for a per-sequence task: the final state of each direction,
         mean, maximum, or an average weighed by one learned query per task (see
@@ -69,6 +96,13 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
     batching : {"mixed", "alternate"} or Batching, default="mixed"
         Whether every batch serves all tasks, or each batch one task, drawn at random; a name, or an
         object of `sk_mtrnn.sampling` with options.
+    sampler : "balanced" or None, default=None
+        Which samples the batches of an epoch hold. None: each of them once. "balanced": as many
+        draws, with chances that make the classes of every task as even as they can be at once; see
+        `sk_mtrnn.sampling`.
+    augmentation : list of Augmentation or None, default=None
+        Random changes to the sequences of training batches, one after another: objects of
+        `sk_mtrnn.augmentation`. Labels per step follow their steps.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim.Optimizer class, default="adam"
         The MLP's ``solver``. "sgd" has Nesterov momentum of 0.9.
     learning_rate : float, default=0.01
@@ -155,6 +189,10 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         The held-out score after every epoch run with ``early_stopping``, higher is better.
     best_epoch_ : int
         The epoch, counted from 1, whose weights the model holds.
+    categories_ : dict of channel to ndarray of shape (n_categories,)
+        The known categories of every categorical channel, by name, or index where X has no names.
+    embeddings_ : dict of channel to ndarray of shape (n_categories + 1, dim)
+        Their embeddings; the last row is that of unknown categories, NaN included.
     net_ : skorch.NeuralNet
         The network; ``net_.module_`` is the torch module.
 
@@ -179,10 +217,13 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
     References
     ----------
     Caruana (1997), "Multitask Learning", Machine Learning 28.
+    Che et al. (2018), "Recurrent Neural Networks for Multivariate Time Series with Missing Values",
+    Scientific Reports 8.
     Cho et al. (2014), "Learning Phrase Representations using RNN Encoder-Decoder for Statistical
     Machine Translation", EMNLP.
     Elman (1990), "Finding Structure in Time", Cognitive Science 14.
     Hochreiter & Schmidhuber (1997), "Long Short-Term Memory", Neural Computation 9.
+    Lipton, Kale & Wetzel (2016), "Directly Modeling Missing Data in Sequences with RNNs", MLHC.
     Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
     ICML.
 
@@ -209,12 +250,18 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         self,
         *,
         tasks=None,
+        missing="error",
+        time_feature=None,
+        categorical_features=None,
+        embedding_dim="auto",
+        unknown_rate=0.0,
         cell="gru",
         hidden_layer_sizes=(64,),
         activation="tanh",
         recurrence="auto",
         bidirectional=False,
         dropout=0.0,
+        input_dropout=0.0,
         pooling="last",
         sharing="hard",
         task_relation=None,
@@ -223,6 +270,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         task_weights=None,
         gradient_aggregation=None,
         batching="mixed",
+        sampler=None,
+        augmentation=None,
         optimizer="adam",
         learning_rate=0.01,
         learning_rate_schedule=None,
@@ -247,12 +296,18 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         verbose=0,
     ):
         self.tasks = tasks
+        self.missing = missing
+        self.time_feature = time_feature
+        self.categorical_features = categorical_features
+        self.embedding_dim = embedding_dim
+        self.unknown_rate = unknown_rate
         self.cell = cell
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.recurrence = recurrence
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.input_dropout = input_dropout
         self.pooling = pooling
         self.sharing = sharing
         self.task_relation = task_relation
@@ -261,6 +316,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         self.task_weights = task_weights
         self.gradient_aggregation = gradient_aggregation
         self.batching = batching
+        self.sampler = sampler
+        self.augmentation = augmentation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule

@@ -34,6 +34,10 @@ def can_stream(estimator):
         raise AttributeError(
             f"stream needs cell to be 'rnn', 'gru' or 'lstm', found {found('cell')!r}."
         )
+    if not _reads_plainly(estimator):
+        raise AttributeError(
+            "stream needs missing='error', time_feature=None and no categorical channels."
+        )
     if not (_names_plain_systems(estimator) if net is None else net.module_.is_plain):
         raise AttributeError(
             "stream needs sharing='hard', task_relation=None, input_skip=False, time_delays=None, "
@@ -50,6 +54,17 @@ def _names_plain_systems(estimator):
         and estimator.task_relation is None
         and estimator.time_delays is None
         and not estimator.input_skip
+    )
+
+
+def _reads_plainly(estimator):
+    """Whether steps are the channels of X as they are."""
+    if hasattr(estimator, "net_"):
+        return estimator._inputs.is_plain
+    return (
+        estimator.missing == "error"
+        and estimator.time_feature is None
+        and estimator.categorical_features is None
     )
 
 
@@ -148,7 +163,7 @@ class StreamingPredictor:
         self._proba_layout = type(getattr(estimator, "classes_", None))
 
         shape = () if n_sequences is None else (n_sequences,)
-        mean, scale = estimator._input_mean, estimator._input_scale
+        mean, scale = estimator._inputs.mean, estimator._inputs.scale
         self._shape = (*shape, mean.size)
         self._dtype = np.dtype(estimator._dtype)
         self._scaling = {  # in the dtype of x, as in predict

@@ -9,6 +9,7 @@ from torch import nn
 
 from sk_mtrnn import Ragged
 from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
+from sk_mtrnn.inputs import InputSpec
 from sk_mtrnn.recurrence import PackedLayout, RecurrentStack, SeededDropout
 from sk_mtrnn.relations import resolve_relation
 from sk_mtrnn.sequences import packed_order
@@ -41,7 +42,7 @@ def specs(*n_outputs):
 
 def network(**params):
     defaults = {
-        "n_features": 2,
+        "inputs": InputSpec(2),
         "tasks": specs(3, 1, 2),
         "per_step": (False, False, True),
         "cell": "gru",

@@ -16,6 +16,7 @@ from ._checks import (
 from ._data import SequenceData
 from ._extend import ExtendedNet
 from ._gradients import task_gradients
+from ._module import embeddings
 from ._net import attention, common, forward, task_relation
 from ._systems import Systems
 from ._update import update_net
@@ -33,6 +34,7 @@ __all__ = [
     "check_net_params",
     "check_time_delays",
     "common",
+    "embeddings",
     "forward",
     "resolve_device",
     "task_gradients",

@@ -30,14 +30,15 @@ OPTIMIZERS = {
 _LISTS = ["task_losses", "task_weights"]  # of the history, which no line of a log has room for
 
 
-def build_net(estimator, n_features, task_set, systems, relatedness, seed, before=None):
+def build_net(estimator, inputs, task_set, systems, relatedness, seed, before=None):
     """Build a net with its initial weights.
 
     Parameters
     ----------
     estimator : BaseMultiTaskRNN
         Read for its parameters.
-    n_features : int
+    inputs : InputEncoder
+        Read for what the steps hold.
     task_set : TaskSet
     systems : Systems
     relatedness : ndarray of shape (K, K), or None
@@ -60,7 +61,7 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, befor
     if before is not None:
         why = "warm_start=True needs the same network as in the last fit"
         check_same_network(before, e, systems, why, free=NOT_OF_WEIGHTS)
-    specs = task_specs(e, task_set)
+    specs = task_specs(e, inputs, task_set)
     n_first = len(specs) - task_set.n_added
     related = None if relatedness is None else relatedness[:n_first, :n_first]
     optimizer = (
@@ -68,7 +69,7 @@ def build_net(estimator, n_features, task_set, systems, relatedness, seed, befor
     )
     params = {
         "module": MultiTaskNetwork,
-        "module__n_features": n_features,
+        "module__inputs": inputs.spec,
         "module__tasks": specs[:n_first],
         "module__per_step": task_set.step_flags[:n_first],
         "module__relatedness": related,

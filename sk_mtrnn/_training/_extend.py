@@ -37,7 +37,7 @@ class ExtendedNet:
         self._before = net.batching, net.aggregation
         self._task_set = task_set
         known = {id(parameter) for parameter in net.module_.parameters()}
-        spec = task_specs(estimator, task_set)[-1]
+        spec = task_specs(estimator, estimator._inputs, task_set)[-1]
         net.module_.add_task(spec, task_set.step_flags[-1], seed)
         # the tasks there were have no labels here: nothing that is theirs alone is to move
         free = (

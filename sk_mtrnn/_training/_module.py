@@ -1,11 +1,10 @@
 """From the estimators' parameters to those of the module."""
 
-from numbers import Integral
-
 import numpy as np
 import torch
 
 from .._network import TaskSpec
+from ..inputs import channel_index
 
 
 def module_params(e):
@@ -18,6 +17,7 @@ def module_params(e):
         "hidden_layer_sizes": tuple(np.atleast_1d(e.hidden_layer_sizes).tolist()),
         "bidirectional": e.bidirectional,
         "dropout": e.dropout,
+        "input_dropout": e.input_dropout,
         "pooling": e.pooling,
         "input_skip": e.input_skip,
         "time_delays": None if e.time_delays is None else tuple(int(d) for d in e.time_delays),
@@ -25,13 +25,15 @@ def module_params(e):
     }
 
 
-def task_specs(estimator, task_set):
+def task_specs(estimator, inputs, task_set):
     """What the network is to know of every task.
 
     Parameters
     ----------
     estimator : BaseMultiTaskRNN
-        Read for ``hidden_layer_sizes`` and the features of X.
+        Read for ``hidden_layer_sizes``.
+    inputs : InputEncoder
+        Read for the channels of X.
     task_set : TaskSet
 
     Returns
@@ -44,12 +46,12 @@ def task_specs(estimator, task_set):
         If a task reads a layer or a feature that is not there.
     """
     return [
-        task_spec(estimator, name, task)
+        task_spec(estimator, inputs, name, task)
         for name, task in zip(task_set.names, task_set.tasks, strict=True)
     ]
 
 
-def task_spec(estimator, name, task):
+def task_spec(estimator, inputs, name, task):
     """What the network is to know of one task; see `task_specs`."""
     n_layers = np.size(estimator.hidden_layer_sizes)
     if not -n_layers <= task.layer < n_layers:
@@ -59,31 +61,39 @@ def task_spec(estimator, name, task):
         )
     channels = None
     if task.features is not None:
-        channels = _channels(estimator, name, task.features)
+        channels = _columns(inputs, name, task.features)
     return TaskSpec(
         name, task.n_outputs, task.predicted, task.layer % n_layers, channels, task.delay
     )
 
 
-def _channels(estimator, name, features):
-    """Indices of features given by index or name."""
-    known = list(getattr(estimator, "feature_names_in_", ()))
-    n_features = 1 if estimator._tabular else estimator.n_features_in_
-    if estimator._tabular:
-        known = []
-    channels = []
+def _columns(inputs, name, features):
+    """What the recurrence reads of features given by index or name, as places among its inputs."""
+    channels, names = [], inputs.channels.names
+    known = [feature for feature in names if isinstance(feature, str)]
     for feature in np.asarray(features, dtype=object).ravel():
-        if isinstance(feature, str) and feature in known:
-            feature = known.index(feature)
-        if not isinstance(feature, Integral) or not -n_features <= feature < n_features:
+        index = channel_index(feature, len(names), known, f"features of task {name!r}")
+        if index == inputs.channels.time:
             raise ValueError(
-                f"features of task {name!r} must be indices below {n_features} or names of "
-                f"features of X{f' ({known})' if known else ''}, found {feature!r}."
+                f"features of task {name!r} must be inputs, but {feature!r} is the time_feature."
             )
-        channels.append(int(feature) % n_features)
+        channels.append(index)
     if not channels or len(set(channels)) < len(channels):
         raise ValueError(
             f"features of task {name!r} must hold at least one feature, none of them twice, found "
             f"{features!r}."
         )
-    return tuple(channels)
+    if inputs.holes.decays:
+        raise ValueError(
+            f"features of task {name!r} must be None with missing='decay', which decays all inputs "
+            f"in one recurrence, found {features!r}."
+        )
+    return tuple(inputs.columns_of(channels))
+
+
+def embeddings(net):
+    """Embeddings of every categorical channel: a list of ndarrays (n_categories + 1, dim).
+
+    The last row is that of unknown categories.
+    """
+    return [weight.detach().cpu().numpy().copy() for weight in net.module_.input_layer.embeddings]

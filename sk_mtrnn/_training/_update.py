@@ -7,7 +7,7 @@ from ._checks import check_weight_decay
 from ._module import module_params
 
 # what a new net may change that takes over weights: they keep their meaning
-NOT_OF_WEIGHTS = ("dropout", "recurrence", "amp", "dtype")
+NOT_OF_WEIGHTS = ("dropout", "input_dropout", "recurrence", "amp", "dtype")
 
 
 def check_same_network(net, estimator, systems, why, free):
@@ -45,8 +45,8 @@ def optimizer_params(estimator):
 def update_net(net, estimator, systems):
     """Let a net follow the parameters that may change between two calls of `partial_fit`.
 
-    Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``, ``batching``,
-    ``gradient_aggregation`` and fixed ``task_weights``.
+    Those are ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``,
+    ``input_dropout``, ``batching``, ``gradient_aggregation`` and fixed ``task_weights``.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def update_net(net, estimator, systems):
         If a parameter that decides the network has changed.
     """
     why = "partial_fit goes on with the network it has"
-    check_same_network(net, estimator, systems, why, free=("dropout",))
+    check_same_network(net, estimator, systems, why, free=("dropout", "input_dropout"))
     if net.made_with != optimizer_params(estimator):
         raise ValueError(f"{why}, but optimizer or net_params changed.")
     _update_weighting(net, systems.weighting)
@@ -78,12 +78,13 @@ def follow(net, estimator):
     ----------
     net : MultiTaskNet
     estimator : BaseMultiTaskRNN
-        Read for ``learning_rate``, ``weight_decay``, ``batch_size`` and ``dropout``.
+        Read for ``learning_rate``, ``weight_decay``, ``batch_size`` and the dropouts.
     """
     net.batch_size = estimator.batch_size
     for layer in net.module_.modules():
         if isinstance(layer, SeededDropout):
             layer.p = estimator.dropout
+    net.module_.input_layer.dropout.p = estimator.input_dropout
     ratio = estimator.learning_rate / net.lr  # groups of net_params keep their own rates
     net.lr = estimator.learning_rate
     for group in net.optimizer_.param_groups:

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from .. import _training as training
-from ..sequences import validate_sequences
 from ._estimators import fitted_network
 
 
@@ -78,7 +77,7 @@ def gradient_similarity(estimator, X, y, *, sample_weight=None):
         )
     if network is not estimator:
         X = estimator[:-1].transform(X)
-    sequences = validate_sequences(network, X, reset=False)
+    sequences = network._read_steps(X)
     labels = network._read_labels(y, sequences)
     columns = labels.matched(network.task_names_, may_lack=True)
     _check_kinds(columns, network)

@@ -25,6 +25,9 @@ class Ragged:
         Names of the features.
     index : pandas.Index of length n_samples, default=None
         Names of the samples; predictions that are pandas objects carry it.
+    categorical : array-like of bool, shape (n_features,), default=None
+        Which features hold codes of categories, integers from 0 on, rather than numbers. The
+        estimators read them as categories. None: none does.
 
     Attributes
     ----------
@@ -50,7 +53,7 @@ class Ragged:
 
     ndim = 1
 
-    def __init__(self, values, offsets, feature_names=None, index=None):
+    def __init__(self, values, offsets, feature_names=None, index=None, categorical=None):
         values = as_numeric(values)
         if values.ndim == 1:
             values = values[:, None]
@@ -82,6 +85,13 @@ class Ragged:
                     f"feature_names must name {values.shape[1]} features, found "
                     f"{feature_names.size}."
                 )
+        if categorical is not None:
+            categorical = np.asarray(categorical)
+            if categorical.shape != (values.shape[1],) or categorical.dtype != bool:
+                raise ValueError(
+                    f"categorical must be {values.shape[1]} booleans, found shape "
+                    f"{categorical.shape} of {categorical.dtype}."
+                )
         if index is not None and len(index) != len(lengths):
             raise ValueError(f"index must name {len(lengths)} samples, found {len(index)}.")
         self.values = values
@@ -89,6 +99,7 @@ class Ragged:
         self.lengths = lengths
         self.feature_names = feature_names
         self.index = index
+        self.categorical = categorical
 
     @property
     def shape(self):
@@ -174,9 +185,9 @@ class Ragged:
 
     def _with(self, values, offsets, samples):
         index = None if self.index is None else self.index[samples]
-        return Ragged(values, offsets, self.feature_names, index)
+        return Ragged(values, offsets, self.feature_names, index, self.categorical)
 
-    def with_values(self, values, feature_names=None):
+    def with_values(self, values, feature_names=None, categorical=None):
         """Return the same sequences with other values at each time step.
 
         Parameters
@@ -185,13 +196,15 @@ class Ragged:
             One row for each row of ``self.values``.
         feature_names : sequence of str, default=None
             Names of the new features.
+        categorical : array-like of bool, default=None
+            Which of them hold codes of categories.
 
         Returns
         -------
         Ragged
             With the offsets and sample index of this one.
         """
-        return Ragged(values, self.offsets, feature_names, self.index)
+        return Ragged(values, self.offsets, feature_names, self.index, categorical)
 
     @classmethod
     def from_list(cls, sequences, feature_names=None, index=None):
@@ -355,16 +368,24 @@ class Ragged:
         Raises
         ------
         ValueError
-            If their widths differ, or their feature names where they have some.
+            If their widths differ, their feature names where they have some, or which features are
+            categorical.
         """
         widths = sorted({part.n_features for part in parts})
         if len(widths) != 1:
             raise ValueError(f"All parts must have the same number of features, found {widths}.")
         named = [part.feature_names for part in parts if part.feature_names is not None]
         check_same_names([list(names) for names in named])
+        marks = {None if part.categorical is None else tuple(part.categorical) for part in parts}
+        if len(marks) > 1:
+            raise ValueError(
+                "All parts must have the same categorical features, found "
+                f"{sorted(marks, key=str)}."
+            )
         offsets = offsets_of(np.concatenate([part.lengths for part in parts]))
         names = named[0] if named else None
-        return cls(np.concatenate([part.values for part in parts]), offsets, names)
+        values = np.concatenate([part.values for part in parts])
+        return cls(values, offsets, names, categorical=parts[0].categorical)
 
     def to_padded(self, fill_value=0.0):
         """Unpack to one array, filled up behind each sequence.

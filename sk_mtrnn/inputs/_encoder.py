@@ -1,0 +1,330 @@
+"""Sequences with holes and categories to columns a network reads; numpy and pandas only."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from .._fingerprint import fingerprint
+from ..missing import MISSING, check_time, last_observed, since_observed, until_observed
+from ..sequences import Ragged, input_moments, validate_sequences
+from ._categories import Categories, check_codes
+from ._channels import Channels, channel_index
+from ._layer import InputSpec, TableSpec
+from ._symbols import SymbolColumns
+
+INPUT_PARAMETERS = (
+    "missing",
+    "time_feature",
+    "categorical_features",
+    "embedding_dim",
+    "unknown_rate",
+    "standardize",
+    "bidirectional",
+)
+_N_SETTINGS = 5  # the first ones may not change when training goes on
+
+
+class InputEncoder:
+    """What stands in X, as columns of numbers without holes.
+
+    The columns of a step are, in this order: the numeric channels (holes filled), with "mask" for
+    each channel that had holes in training whether it is observed, and the time since it was; the
+    places of the categories; and with "decay", instead of standing among the numeric ones, for the
+    channels that had holes their last values, whether they are observed, and the time since (and
+    for a network in two directions until) an observation.
+
+    Parameters
+    ----------
+    missing, time_feature, categorical_features, embedding_dim, unknown_rate, standardize, \
+            bidirectional
+        As in the estimators.
+
+    Attributes
+    ----------
+    settings : dict of str to str
+        Hashes of the parameters that no other check compares when training goes on.
+    channels : Channels
+    categories : list of Categories
+        Of the categorical channels.
+    with_holes : ndarray of int
+        Numeric channels of X that had holes in training, and of which anything is told.
+    mean, scale : ndarray of shape (n_columns,)
+        What standardises the columns; 0 and 1 of what is no quantity.
+    """
+
+    def __init__(
+        self,
+        missing,
+        time_feature,
+        categorical_features,
+        embedding_dim,
+        unknown_rate,
+        standardize,
+        bidirectional,
+    ):
+        self.missing = missing
+        self.holes = MISSING[missing]
+        self.time_feature = time_feature
+        self.categorical_features = categorical_features
+        self.embedding_dim = embedding_dim
+        self.unknown_rate = unknown_rate
+        self.standardize = standardize
+        self.bidirectional = bidirectional
+        self.symbols = SymbolColumns(categorical_features)
+        own = INPUT_PARAMETERS[:_N_SETTINGS]
+        self.settings = {name: fingerprint(getattr(self, name)) for name in own}
+
+    # ------------------------------------------------------------------ reading X
+
+    def read(self, estimator, X, reset):
+        """Read X as sequences, see `validate_sequences`, symbols as codes.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+        X : array-like
+        reset : bool
+            True in ``fit``.
+
+        Returns
+        -------
+        Ragged
+        """
+        X = self.symbols.read(X, learn=reset)
+        if self.holes.allows and isinstance(X, np.ma.MaskedArray):
+            X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
+        sequences = validate_sequences(estimator, X, reset=reset, allow_nan=self.holes.allows)
+        if reset:
+            self.channels = Channels.of(
+                sequences, self.categorical_features, self.time_feature, estimator._tabular
+            )
+        return sequences
+
+    # ------------------------------------------------------------------ learning
+
+    def learn(self, sequences, sample_weight):
+        """Learn means, scales, categories, and which channels have holes.
+
+        Parameters
+        ----------
+        sequences : Ragged
+        sample_weight : ndarray of shape (n_samples,)
+            0 for samples that take no part.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If codes or time stamps are not as they must be, or ``embedding_dim`` does not fit.
+        """
+        channels = self.channels
+        check_codes(sequences, channels.categorical, channels.names)
+        parts = np.repeat(sample_weight > 0, sequences.lengths)
+        dims = self._dims()
+        self.categories = [
+            Categories(channels.names[c], sequences.values[parts, c], dims[c])
+            for c in channels.categorical
+        ]
+        weights = np.repeat(sample_weight, sequences.lengths)
+        n_numeric = len(channels.numeric)
+        mean, scale, self._seen = np.zeros(n_numeric), np.ones(n_numeric), np.ones(n_numeric, bool)
+        had_holes = np.zeros(n_numeric, bool)
+        if self.holes.allows:
+            for i, channel in enumerate(channels.numeric):
+                column = sequences.values[:, channel]
+                known = ~np.isnan(column) & parts
+                self._seen[i] = known.any()
+                had_holes[i] = np.isnan(column[parts]).any()
+                if known.any():
+                    scaler = StandardScaler().fit(column[known, None], sample_weight=weights[known])
+                    mean[i], scale[i] = scaler.mean_[0], scaler.scale_[0]
+        elif self.standardize and n_numeric:
+            mean, scale = input_moments(self._numeric(sequences), sample_weight)
+        self._mean = mean  # in the units of X: what stands for a hole
+        told = had_holes & self._seen if self.holes.tells else np.zeros(n_numeric, bool)
+        self._told = np.flatnonzero(told)
+        self.with_holes = channels.numeric[self._told]
+        self._since_scale = np.ones(len(self._told))
+        if not self.standardize:
+            # the state decays towards zero and the input towards the mean, so that the mean must
+            # be zero to it
+            mean = np.where(told & self.holes.decays, mean, 0.0)
+            scale = np.ones(n_numeric)
+        if len(self._told):
+            observed = ~np.isnan(sequences.values[:, self.with_holes])
+            since = since_observed(observed, sequences.offsets, self._time(sequences))[parts]
+            average = since.mean(axis=0)
+            self._since_scale = np.where(average > 0, average, 1.0)
+        self._lay_out(mean, scale)
+        return self
+
+    def _dims(self):
+        """``embedding_dim`` by channel."""
+        channels, given = self.channels, self.embedding_dim
+        dims = dict.fromkeys(channels.categorical.tolist(), "auto")
+        if not isinstance(given, dict):
+            return dict.fromkeys(dims, given)
+        names = [name for name in channels.names if isinstance(name, str)]
+        for feature, dim in given.items():
+            index = channel_index(feature, len(channels.names), names, "embedding_dim")
+            if index not in dims:
+                raise ValueError(
+                    f"embedding_dim must name categorical channels, found {feature!r}; the "
+                    f"categorical ones are {[channels.names[c] for c in dims]}."
+                )
+            whole = isinstance(dim, Integral) and not isinstance(dim, bool)
+            if (isinstance(dim, str) and dim != "auto") or (whole and dim < 1) or dim is None:
+                raise ValueError(
+                    f"embedding_dim of channel {feature!r} must be 'auto', a positive integer or "
+                    f"an array, found {dim!r}."
+                )
+            dims[index] = dim
+        return dims
+
+    def _lay_out(self, mean, scale):
+        """Work out the columns: which channel is where, and what standardises them."""
+        n_told = len(self._told)
+        apart = np.zeros(len(mean), bool)
+        apart[self._told] = self.holes.decays
+        plain, gaps = np.flatnonzero(~apart), np.flatnonzero(apart)
+        told = 0 if self.holes.decays else 2 * n_told
+        n_places, n_gaps = len(self.categories), len(gaps)
+        width = n_gaps * (4 if self.bidirectional else 3)
+        self._plain, self._gaps = plain, gaps
+        quiet = told + n_places
+        after = width - n_gaps
+        self.mean = np.concatenate([mean[plain], np.zeros(quiet), mean[gaps], np.zeros(after)])
+        self.scale = np.concatenate([scale[plain], np.ones(quiet), scale[gaps], np.ones(after)])
+
+    # ------------------------------------------------------------------ encoding
+
+    def encode(self, sequences):
+        """Turn sequences into columns.
+
+        Parameters
+        ----------
+        sequences : Ragged
+            As `read` gave them.
+
+        Returns
+        -------
+        Ragged
+            The sequences themselves where there is nothing to do.
+
+        Raises
+        ------
+        ValueError
+            If codes or time stamps are not as they must be.
+        """
+        channels, offsets = self.channels, sequences.offsets
+        if not self.holes.allows and len(channels.numeric) == sequences.n_features:
+            return sequences
+        check_codes(sequences, channels.categorical, channels.names)
+        values, blocks = sequences.values, []
+        time = self._time(sequences)  # checked, whether it is needed or not
+        numeric = values[:, channels.numeric]
+        if self.holes.allows:
+            observed = ~np.isnan(numeric) & self._seen
+            since = until = None
+            if len(self._told):
+                told = observed[:, self._told]
+                since = since_observed(told, offsets, time) / self._since_scale
+                if self.holes.decays and self.bidirectional:
+                    until = until_observed(told, offsets, time) / self._since_scale
+            if self.holes.carries:
+                numeric = last_observed(numeric, observed, offsets, self._mean)
+            else:
+                numeric = np.where(observed, numeric, self._mean.astype(values.dtype))
+        blocks.append(numeric[:, self._plain])
+        if self.holes.tells and not self.holes.decays:
+            blocks += [observed[:, self._told], np.log1p(since)] if len(self._told) else []
+        blocks += [
+            known.places(values[:, channel])[:, None]
+            for channel, known in zip(channels.categorical, self.categories, strict=True)
+        ]
+        if len(self._gaps):
+            blocks += [numeric[:, self._gaps], observed[:, self._gaps], since]
+            blocks += [] if until is None else [until]
+        columns = np.empty((len(values), len(self.mean)), dtype=values.dtype)
+        np.concatenate(blocks, axis=1, out=columns, casting="unsafe")
+        return Ragged(columns, offsets, index=sequences.index)
+
+    def _numeric(self, sequences):
+        """The numeric channels alone, without a copy where they are all there is."""
+        numeric = self.channels.numeric
+        if len(numeric) == sequences.n_features:
+            return sequences
+        return Ragged(sequences.values[:, numeric], sequences.offsets)
+
+    def _time(self, sequences):
+        """The time of every step: its stamp, or its place in the sequence."""
+        time = self.channels.time
+        if time is None:
+            starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
+            return (np.arange(len(sequences.values)) - starts).astype(np.float64)
+        stamps = sequences.values[:, time].astype(np.float64)
+        check_time(stamps, sequences.offsets, self.channels.names[time])
+        return stamps
+
+    # ------------------------------------------------------------------ for the network
+
+    @property
+    def spec(self):
+        """What the network is to make of the columns: an InputSpec."""
+        tables = tuple(
+            TableSpec(
+                len(known.codes), known.dim, known.initial, known.unknown_rates(self.unknown_rate)
+            )
+            for known in self.categories
+        )
+        n_gaps = len(self._gaps)
+        width = n_gaps * (4 if self.bidirectional else 3)
+        n_plain = len(self.mean) - len(tables) - width
+        return InputSpec(n_plain, tables, n_gaps, width)
+
+    @property
+    def is_plain(self):
+        """Whether the columns are the channels of X as they are."""
+        every = len(self.channels.numeric) == len(self.channels.names)
+        return every and not self.holes.allows
+
+    def columns_of(self, channels):
+        """What the recurrence reads of some channels of X.
+
+        Parameters
+        ----------
+        channels : sequence of int
+
+        Returns
+        -------
+        list of int
+            Places among the columns that `InputLayer` gives.
+        """
+        at_plain = {c: i for i, c in enumerate(self.channels.numeric[self._plain])}
+        n_values, n_told = len(at_plain), 0 if self.holes.decays else len(self._told)
+        at_told = {c: i for i, c in enumerate(self.with_holes)} if n_told else {}
+        ends = np.cumsum([self.spec.n_plain, *(known.dim for known in self.categories)])
+        at_table = {c: i for i, c in enumerate(self.channels.categorical)}
+        columns = []
+        for channel in channels:
+            if channel in at_table:
+                i = at_table[channel]
+                columns += range(ends[i], ends[i + 1])
+                continue
+            columns.append(at_plain[channel])
+            if channel in at_told:
+                place = n_values + at_told[channel]
+                columns += [place, place + n_told]
+        return [int(column) for column in columns]
+
+    def originals(self, channel):
+        """The categories of a categorical channel as X has them: an ndarray."""
+        codes = self.categories[self.channels.categorical.tolist().index(channel)].codes
+        symbols = self.symbols.symbols.get(self.channels.names[channel])
+        if symbols is None:
+            return codes.astype(np.int64)
+        return symbols.to_numpy()[codes.astype(np.int64)]
