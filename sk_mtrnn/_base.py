@@ -16,6 +16,8 @@ from ._features import SharedStatesMixin
 from ._fingerprint import fingerprint
 from ._new_tasks import NewTaskMixin
 from ._predictions import PredictionMixin
+from ._training_set import training_set
+from .augmentation import Augmentation
 from .inputs import INPUT_PARAMETERS, InputEncoder
 from .missing import MISSING
 from .recurrence import CELLS
@@ -77,7 +79,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         "gradient_aggregation": [StrOptions(set(AGGREGATIONS)), HasMethods("forward"), None],
         "batching": [StrOptions(set(BATCHINGS)), Batching],
         "sampler": [StrOptions({"balanced"}), None],
-        "augmentation": [list, tuple, None],
+        "augmentation": [Augmentation, list, tuple, None],
         "optimizer": [StrOptions(set(training.OPTIMIZERS)), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"cosine", "plateau"}), None],
@@ -167,7 +169,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         self._learn(sequences, columns, only_part(weights, part), again=again)
         targets = self._encode(columns, weights, part, sequences)
         steps, valid_data = self._inputs.encode(sequences), None
-        train_data = self._sequence_data(steps, targets, part)
+        train_data = training_set(self, sequences, steps, targets, self._task_set, part, seed)
         if len(held_out):
             watched = self._encode(columns, weights, held_out, sequences)
             valid_data = self._sequence_data(steps, watched, held_out)
@@ -199,7 +201,8 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         self._learn(sequences, columns, weights, again=not first, partial=True)
         targets = self._encode(columns, weights, np.arange(len(sequences)), sequences)
-        data = self._sequence_data(self._inputs.encode(sequences), targets)
+        steps, everybody = self._inputs.encode(sequences), np.arange(len(sequences))
+        data = training_set(self, sequences, steps, targets, self._task_set, everybody, seed)
         if first:
             self._build(seed, targets, sequences.lengths)
         else:  # what may change from chunk to chunk

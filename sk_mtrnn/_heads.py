@@ -142,10 +142,14 @@ class Outputs(tuple):
         What `Heads` gave for each group of tasks.
     penalty : Tensor of shape () or None
         What the network itself adds to the loss.
+    linked : dict of int to callable
+        For tasks whose steps are linked their loss, ``(outputs (S, C_k), values (S,), labelled) ->
+        (S,)``.
     """
 
     groups = {}
     penalty = None
+    linked = {}
 
     @classmethod
     def of(cls, groups, n_outputs):

@@ -75,10 +75,7 @@ class MultiTaskLoss(nn.Module):
             outputs = Outputs(outputs)
         order, values = [], []
         for target in targets:
-            output = outputs.stacked(target.tasks)  # [G, M, C]
-            if target.labelled is not None:  # what has no label takes no part: exactly no gradient
-                output = torch.where(target.labelled[..., None], output, 0.0)
-            losses = self.losses[target.tasks[0]](output, target.values)  # [G, M]
+            losses = self._losses(outputs, target)  # [G, M]
             weights = target.weights
             if self.trims[target.tasks[0]]:
                 weights = _trimmed(weights, losses.detach(), self.trims[target.tasks[0]])
@@ -91,6 +88,17 @@ class MultiTaskLoss(nn.Module):
             return values
         by_task = dict(zip(order, values.unbind(), strict=True))
         return torch.stack([by_task[task] for task in sorted(order)])
+
+    def _losses(self, outputs, target):
+        """Loss of every entry of the tasks of a target: (G, M)."""
+        first = target.tasks[0]
+        if first in outputs.linked:  # its steps are one loss, those without label summed over
+            known = None if target.labelled is None else target.labelled[0]
+            return outputs.linked[first](outputs[first], target.values[0], known)[None]
+        output = outputs.stacked(target.tasks)  # [G, M, C]
+        if target.labelled is not None:  # what has no label takes no part: exactly no gradient
+            output = torch.where(target.labelled[..., None], output, 0.0)
+        return self.losses[first](output, target.values)
 
     def labelled(self, targets):
         """Which tasks have a label in the batch: a bool Tensor of shape (K,)."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ._built import built
 from ._heads import Heads, Outputs
@@ -14,6 +15,10 @@ from .inputs import InputLayer
 from .recurrence import RecurrentStack, SeededDropout
 from .relations import RelationContext, RelationModule
 from .sharing import SharedRecurrence, SharingContext, TaskInputs
+
+
+def _unlinked():
+    return None
 
 
 class TaskSpec(NamedTuple):
@@ -32,6 +37,8 @@ class TaskSpec(NamedTuple):
         Its own channels of x.
     delay : int, default=0
         Step t is read off step t + delay.
+    build_transitions : callable, default=None
+        ``() -> LinearChain or None``: what links the labels of neighbouring steps.
     """
 
     name: object
@@ -40,6 +47,7 @@ class TaskSpec(NamedTuple):
     layer: int = -1
     channels: tuple | None = None
     delay: int = 0
+    build_transitions: Callable = _unlinked
 
 
 class Reading(nn.Module):
@@ -193,6 +201,9 @@ class MultiTaskNetwork(nn.Module):
                 self._add_heads(reading.size, reading.tasks, seed)
         else:
             self._add_heads(self.relation.size, tuple(range(n_tasks)), seed)
+        self.transitions = nn.ModuleDict()
+        for k, task in enumerate(tasks):
+            self._add_transitions(k, task)
         self.per_step = per_step
         self.amp = amp
         self.to(dtype)
@@ -201,6 +212,11 @@ class MultiTaskNetwork(nn.Module):
         heads = Heads(size, [self.tasks[k].n_outputs for k in tasks], tasks)
         heads.reset(0.1 * size**-0.5, seed)
         self.heads.append(heads)
+
+    def _add_transitions(self, k, task):
+        chain = task.build_transitions()
+        if chain is not None:
+            self.transitions[str(k)] = chain
 
     def add_task(self, task, per_step, seed):
         """Add a task that reads the common states; what is there computes as before.
@@ -219,9 +235,11 @@ class MultiTaskNetwork(nn.Module):
         reading = Reading(members, layer, self.pooling, size, self.input_skip, common=True)
         self.readings.append(reading)
         self._add_heads(size, members, seed)
+        self._add_transitions(members[0], task)
         self.per_step = (*self.per_step, per_step)
         reading.to(example)
         self.heads[-1].to(example)
+        self.transitions.to(example)
 
     @property
     def per_step(self):
@@ -269,6 +287,7 @@ class MultiTaskNetwork(nn.Module):
             and alone
             and not self.input_skip
             and self.input_layer.is_plain
+            and not self.transitions
             and self.stacks[0].front is None
             and all((t.layer, t.channels, t.delay) == (top, None, 0) for t in self.tasks)
         )
@@ -330,6 +349,39 @@ class MultiTaskNetwork(nn.Module):
             related = self.relation.outputs(outputs[: self.n_related], self.per_step, layout)
             outputs = Outputs([*related, *outputs[self.n_related :]])
         outputs.penalty = shared.penalty
+        outputs.linked = {
+            int(k): partial(chain.losses, layout=layout)
+            for k, chain in self.transitions.items()
+            if chain.learned and self.per_step[int(k)]
+        }
+        return outputs
+
+    def decoded(self, outputs, layout, marginals):
+        """Outputs of a batch, of tasks with linked steps as scores that tell sequences.
+
+        Parameters
+        ----------
+        outputs : sequence of K Tensors
+            As `forward` gives them.
+        layout : PackedLayout
+        marginals : bool
+            Whether those tasks are to have log p(y_t | x), rather than the likeliest sequence: 1 at
+            its labels and 0 elsewhere.
+
+        Returns
+        -------
+        list of K Tensors
+        """
+        outputs = list(outputs)
+        for k, chain in self.transitions.items():
+            k, emissions = int(k), outputs[int(k)]
+            if not self.per_step[k]:  # no label has been seen yet
+                continue
+            if marginals:
+                outputs[k] = chain.marginals(emissions, layout)
+            else:
+                path = chain.viterbi(emissions, layout)
+                outputs[k] = F.one_hot(path, emissions.shape[1]).to(emissions.dtype)
         return outputs
 
     def _sources(self, read, layout):

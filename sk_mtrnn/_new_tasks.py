@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _training as training
 from ._early_stopping import hold_out, only_part
 from ._features import has_common_state
+from ._training_set import training_set
 from .sequences import check_same_order, check_sample_weight, read_labels
 from .tasks import Task, TaskSet
 
@@ -57,7 +58,7 @@ class NewTaskMixin:
         check_is_fitted(self, "net_")
         self._check_params()
         self._check_new(name, task, freeze_trunk)
-        sequences = self._read_steps(X)
+        sequences = self._read_X(X, reset=False)
         if not self._tabular:
             check_same_order(sequences.index, y)
         labels = read_labels(y, sequences.lengths)
@@ -84,20 +85,25 @@ class NewTaskMixin:
         )
         joined = self._task_set.joined(task_set)
 
-        def data(samples):
+        steps = self._inputs.encode(sequences)
+
+        def targets(samples):
             known = only_part(weights, samples)
-            targets = [
+            return [
                 *self._task_set.unlabelled(sequences.lengths),
                 *task_set.encode([column], known, sequences.lengths),
             ]
-            return self._sequence_data(sequences, targets, samples)
 
+        train_data = training_set(self, sequences, steps, targets(part), joined, part, seed)
+        valid_data = None
+        if len(held_out):
+            valid_data = self._sequence_data(steps, targets(held_out), held_out)
         extended = training.ExtendedNet(self.net_, self, joined, freeze_trunk, seed)
         record = training.train(
             extended.net,
             self,
-            data(part),
-            data(held_out) if len(held_out) else None,
+            train_data,
+            valid_data,
             epochs=self.max_epochs,
             seed=seed,
             names=joined.names,

@@ -47,11 +47,11 @@ class PredictionMixin:
         sequences, outputs = self._outputs(X)
         return self._assemble(sequences, outputs, "decode")
 
-    def _outputs(self, X):
+    def _outputs(self, X, marginals=False):
         check_is_fitted(self, "net_")
         steps = self._read_steps(X)
         data = self._sequence_data(steps)
-        return steps, training.forward(self.net_, data, self.n_threads)
+        return steps, training.forward(self.net_, data, self.n_threads, marginals)
 
     def _assemble(self, sequences, outputs, method):
         """Decode each task's outputs by one of its methods, and lay them out as y was."""
@@ -69,7 +69,7 @@ class PredictionMixin:
 
     def _probabilities(self, X):
         """Class probabilities by name, for the tasks that have classes."""
-        sequences, outputs = self._outputs(X)
+        sequences, outputs = self._outputs(X, marginals=True)
         as_array, probabilities = self._labels.layout == "3d", {}
         for k, (task, output) in enumerate(zip(self._task_set.tasks, outputs, strict=True)):
             proba = task.decode_proba(output)

@@ -41,7 +41,8 @@ def can_stream(estimator):
     if not (_names_plain_systems(estimator) if net is None else net.module_.is_plain):
         raise AttributeError(
             "stream needs sharing='hard', task_relation=None, input_skip=False, time_delays=None, "
-            "and tasks that read the last layer with delay=0 and no features of their own."
+            "and tasks that read the last layer with delay=0, no features of their own and no "
+            "transitions."
         )
     return True
 

@@ -20,12 +20,14 @@ from ._module import embeddings
 from ._net import attention, common, forward, task_relation
 from ._systems import Systems
 from ._update import update_net
+from ._variation import Variation
 
 __all__ = [
     "OPTIMIZERS",
     "ExtendedNet",
     "SequenceData",
     "Systems",
+    "Variation",
     "attention",
     "build_net",
     "check_amp",

@@ -185,7 +185,7 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.rng = np.random.default_rng(seed)
     spread = None if net.batching.one_task else torch.from_numpy(train_data.has_labels)
     net.criterion_.weigher.spread = None if spread is None else spread.to(net.device)
-    foreign = _runs_foreign_code(estimator, net)  # takes turns anyway, as it borrows the generators
+    foreign = _runs_foreign_code(estimator, net, train_data)  # takes turns anyway, as it borrows the generators
     with (
         borrowed_generators(seed, borrow=foreign),
         seeded_draws((net.module_, net.criterion_), seed, net.device),
@@ -208,15 +208,16 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     }
 
 
-def _runs_foreign_code(e, net):
+def _runs_foreign_code(e, net, data):
     """Whether training calls code that is not known to leave the global generators alone."""
     given = (e.optimizer, e.scoring)
+    augmentations = () if data.variation is None else data.variation.augmentations
     tasks = [getattr(loss, "__self__", loss) for loss in net.criterion_.losses]
     return (
         net.foreign
         or any(map(callable, given))
         or bool(e.callbacks or e.net_params or e.gradient_aggregation is not None)
-        or any(map(is_foreign, (net.batching, net.criterion_.weigher, *tasks)))
+        or any(map(is_foreign, (net.batching, net.criterion_.weigher, *tasks, *augmentations)))
     )
 
 

@@ -34,7 +34,14 @@ class SequenceData(Dataset):
     ----------
     has_labels : ndarray of bool, shape (n_tasks,)
         Which tasks have a label that weighs among them.
+    probabilities : ndarray of shape (n_samples,) or None
+        With which an epoch draws the samples that take part; None: each once.
+    variation : Variation or None
+        How the sequences of a batch are altered each time it is cut; None: not at all.
     """
+
+    probabilities = None
+    variation = None
 
     def __init__(self, sequences, input_mean, input_scale, dtype, targets=(), samples=None):
         self.sequences = sequences
@@ -103,16 +110,22 @@ class SequenceData(Dataset):
         serves = None
         if isinstance(batch, TaskBatch):
             batch, *serves = batch
-        order = self.order(batch)
-        inputs = PackedInputs(self._steps(order), PackedLayout(torch.from_numpy(order.batch_sizes)))
+        steps, order = self._steps(batch)
+        inputs = PackedInputs(steps, PackedLayout(torch.from_numpy(order.batch_sizes)))
         return inputs, tuple(group.cut(order, serves) for group in self.targets)
 
-    def _steps(self, order):
-        """Scaled inputs in packed order: a Tensor of shape (S, F)."""
-        equal = self.sequences.equal_length
-        steps = self._blocks.take(order.samples if equal else order.rows, axis=0)
-        steps = torch.from_numpy(steps).sub_(self._mean).div_(self._scale)
+    def _steps(self, batch):
+        """Scaled inputs in packed order, a Tensor of shape (S, F), and that order."""
         n_features = self.sequences.n_features
+        equal = self.sequences.equal_length and self.variation is None
+        mean, scale = self._mean, self._scale
+        if self.variation is None:
+            order = self.order(batch)
+            steps = self._blocks.take(order.samples if equal else order.rows, axis=0)
+        else:
+            steps, order = self.variation(self.samples[batch])
+            mean, scale = mean[:n_features], scale[:n_features]
+        steps = torch.from_numpy(steps).sub_(mean).div_(scale)
         if equal:
             steps = steps.view(len(order.samples), -1, n_features).transpose(0, 1)  # [T, B, F]
         dtype = getattr(torch, self.dtype.name)
@@ -124,7 +137,7 @@ class SequenceData(Dataset):
                 f"Input X contains a value too large for dtype={self.dtype.name!r} in sample "
                 f"{sample}."
             )
-        return steps
+        return steps, order
 
     def order(self, batch):
         """Packed order of a batch: a PackedOrder over all samples of the Ragged."""

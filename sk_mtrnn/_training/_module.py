@@ -63,7 +63,13 @@ def task_spec(estimator, inputs, name, task):
     if task.features is not None:
         channels = _columns(inputs, name, task.features)
     return TaskSpec(
-        name, task.n_outputs, task.predicted, task.layer % n_layers, channels, task.delay
+        name,
+        task.n_outputs,
+        task.predicted,
+        task.layer % n_layers,
+        channels,
+        task.delay,
+        task.build_transitions,
     )
 
 

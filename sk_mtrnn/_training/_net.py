@@ -12,7 +12,7 @@ from skorch import NeuralNet
 from torch.utils.data import DataLoader
 
 from ..recurrence import reused_buffers
-from ..sampling import MixedBatching
+from ..sampling import MixedBatching, training_batches
 from ..sequences import LengthBatches
 from ._batches import Batches
 from ._callbacks import Diverged, is_finite
@@ -56,7 +56,9 @@ class MultiTaskNet(NeuralNet):
         loader = self.iterator_train if training else self.iterator_valid
         if training:
             labelled = self._served(dataset) if self.batching.one_task else None
-            sampler = self.batching.batches(dataset.lengths, labelled, size, self.rng)
+            sampler = training_batches(
+                self.batching, dataset.probabilities, dataset.lengths, labelled, size, self.rng
+            )
         else:
             sampler = LengthBatches(dataset.lengths, size)
         if loader is DataLoader and not params:
@@ -226,7 +228,7 @@ def _raised_by_skorch(interrupt):
     return trace.tb_frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
 
 
-def forward(net, dataset, n_threads):
+def forward(net, dataset, n_threads, marginals=False):
     """Run a net over a data set, batch by batch.
 
     Parameters
@@ -236,18 +238,24 @@ def forward(net, dataset, n_threads):
         Over all samples of its Ragged.
     n_threads : int or "auto"
         As in `threads_for`.
+    marginals : bool, default=False
+        What becomes of tasks whose steps are linked, see `MultiTaskNetwork.decoded`.
 
     Returns
     -------
     list of ndarray, each of shape (n_samples, C_k) or (sum_T, C_k)
-        Raw outputs of every task, in the order of the samples.
+        Outputs of every task, in the order of the samples.
     """
-    known, compute = known_batches(net, dataset), net.evaluation_step
-    if known is not None:
-        in_turn = iter(known)
+    known = known_batches(net, dataset)
+    in_turn = None if known is None else iter(known)
 
-        def compute(batch):
-            return next(in_turn)
+    def compute(batch):
+        outputs = net.evaluation_step(batch) if in_turn is None else next(in_turn)
+        if not net.module_.transitions:
+            return outputs
+        with torch.no_grad():
+            outputs = [output.to(net.device) for output in outputs]
+            return net.module_.decoded(outputs, batch[0].to(net.device).layout, marginals)
 
     return _collect(net, dataset, n_threads, compute, net.module_.per_step)
 

@@ -65,6 +65,10 @@ def update_net(net, estimator, systems):
     if net.made_with != optimizer_params(estimator):
         raise ValueError(f"{why}, but optimizer or net_params changed.")
     _update_weighting(net, systems.weighting)
+    for k, chain in net.module_.transitions.items():  # a chunk may show more of them
+        task = estimator._task_set.tasks[int(k)]
+        if not chain.learned:
+            chain.allow(task.allowed_, task.allowed_start_)
     net.batching = systems.batching
     if net.aggregation is None or not net.aggregation.is_as(systems.aggregation):
         net.aggregation = systems.aggregation  # else its last solution is where the next starts

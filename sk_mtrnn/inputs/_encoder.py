@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from .. import augmentation
 from .._fingerprint import fingerprint
 from ..missing import MISSING, check_time, last_observed, since_observed, until_observed
 from ..sequences import Ragged, input_moments, validate_sequences
@@ -142,9 +143,10 @@ class InputEncoder:
                 if known.any():
                     scaler = StandardScaler().fit(column[known, None], sample_weight=weights[known])
                     mean[i], scale[i] = scaler.mean_[0], scaler.scale_[0]
-        elif self.standardize and n_numeric:
-            mean, scale = input_moments(self._numeric(sequences), sample_weight)
-        self._mean = mean  # in the units of X: what stands for a hole
+        elif n_numeric:
+            with np.errstate(all="ignore"):  # of what is not to be scaled
+                mean, scale = input_moments(self._numeric(sequences), sample_weight)
+        self._mean, self._std = mean, scale  # in the units of X
         told = had_holes & self._seen if self.holes.tells else np.zeros(n_numeric, bool)
         self._told = np.flatnonzero(told)
         self.with_holes = channels.numeric[self._told]
@@ -152,7 +154,7 @@ class InputEncoder:
         if not self.standardize:
             # the state decays towards zero and the input towards the mean, so that the mean must
             # be zero to it
-            mean = np.where(told & self.holes.decays, mean, 0.0)
+            mean = np.where(told, mean, 0.0) if self.holes.decays else np.zeros(n_numeric)
             scale = np.ones(n_numeric)
         if len(self._told):
             observed = ~np.isnan(sequences.values[:, self.with_holes])
@@ -270,7 +272,18 @@ class InputEncoder:
         check_time(stamps, sequences.offsets, self.channels.names[time])
         return stamps
 
-    # ------------------------------------------------------------------ for the network
+    # ------------------------------------------------------------------ for what reads it
+
+    def for_augmentation(self):
+        """The channels of X as augmentations know them: a `sk_mtrnn.augmentation.Channels`."""
+        channels = self.channels
+        n_channels = len(channels.names)
+        scale, fill = np.ones(n_channels), np.full(n_channels, np.nan)
+        scale[channels.numeric] = self._std
+        if not self.holes.allows:
+            fill[channels.numeric] = self._mean
+        numeric = np.isin(np.arange(n_channels), channels.numeric)
+        return augmentation.Channels(scale, fill, numeric, channels.names)
 
     @property
     def spec(self):

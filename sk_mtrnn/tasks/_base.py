@@ -24,6 +24,8 @@ class Task(BaseEstimator, ABC):
         Of the arrays `encode` returns.
     layer, features, delay, trim
         How the network reads the task, and its loss the batch; see `RegressionTask`.
+    transitions
+        Whether the labels of neighbouring steps are linked; see `ClassificationTask`.
     """
 
     type_name: ClassVar[str]
@@ -34,6 +36,7 @@ class Task(BaseEstimator, ABC):
     features = None
     delay = 0
     trim = 0.0
+    transitions = None
 
     _parameter_constraints: ClassVar[dict] = {}
     _common_constraints: ClassVar[dict] = {
@@ -91,6 +94,22 @@ class Task(BaseEstimator, ABC):
     def label_weights(self, labels, weights, *, name):
         """Weights (n_labels,) of labelled entries, classes weighed in; by default as given."""
         return weights
+
+    def learn_transitions(self, values, known, offsets):
+        """See which labels follow which, in sequences stored end to end; by default nothing.
+
+        Parameters
+        ----------
+        values : ndarray of shape (sum_T,)
+            As `encode` gives them.
+        known : ndarray of bool, same shape
+            Which steps have a label that weighs.
+        offsets : ndarray of shape (n_samples + 1,)
+        """
+
+    def build_transitions(self):
+        """Build the module that links neighbouring steps, a `LinearChain`; None where none does."""
+        return None
 
     @abstractmethod
     def losses(self, outputs, values):

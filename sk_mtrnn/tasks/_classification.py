@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
 
 from ._base import Task
+from ._linear_chain import LinearChain
 
 
 class ClassificationTask(Task):
@@ -52,9 +53,25 @@ class ClassificationTask(Task):
         Share of the labelled entries in every batch, those of the highest losses, that the loss
         leaves out: outliers. The rest weighs as much as all did. As it holds in every batch, it
         must be clearly above the share of outliers.
+    transitions : {"constrained", "learned"} or None, default=None
+        For labels per time step: how those of neighbouring steps are linked. None: each step is
+        predicted on its own. "constrained": the network is trained as with None, but predictions
+        are the likeliest sequences whose first label and whose pairs of neighbours occur in the
+        training labels (Viterbi), so that a scheme such as BIO is never broken. "learned": a linear
+        chain (Lafferty et al. 2001; Huang et al. 2015)
+
+            p(y | x) ∝ exp(a_{y_1} + Σ_t o_t[y_t] + Σ_t A[y_t-1, y_t] + e_{y_T})
+
+        with a, A and e learned together with the network. The loss is -log p of the labels a
+        sequence has, summed over the labels of steps without, and divided by their number; weights
+        of its steps count by their mean. Probabilities are marginals (forward-backward) with both.
 
     Attributes
     ----------
+    allowed_ : ndarray of bool, shape (n_classes, n_classes)
+        With "constrained": which class (column) was seen right behind which (row).
+    allowed_start_ : ndarray of bool, shape (n_classes,)
+        With "constrained": the classes seen at the first step.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     class_factor_ : ndarray of shape (n_classes,)
@@ -62,6 +79,9 @@ class ClassificationTask(Task):
 
     References
     ----------
+    Huang, Xu & Yu (2015), "Bidirectional LSTM-CRF Models for Sequence Tagging", arXiv:1508.01991.
+    Lafferty, McCallum & Pereira (2001), "Conditional Random Fields: Probabilistic Models for
+    Segmenting and Labeling Sequence Data", ICML.
     Lin et al. (2017), "Focal Loss for Dense Object Detection", ICCV.
     Søgaard & Goldberg (2016), "Deep multi-task learning with low level tasks supervised at lower
     layers", ACL.
@@ -83,6 +103,7 @@ class ClassificationTask(Task):
         "gamma": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "transitions": [StrOptions({"constrained", "learned"}), None],
     }
 
     def __init__(
@@ -95,6 +116,7 @@ class ClassificationTask(Task):
         features=None,
         delay=0,
         trim=0.0,
+        transitions=None,
     ):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
@@ -104,6 +126,7 @@ class ClassificationTask(Task):
         self.features = features
         self.delay = delay
         self.trim = trim
+        self.transitions = transitions
 
     def learn(self, labels, weights, *, name, standardize):
         self._validate_params()
@@ -112,9 +135,41 @@ class ClassificationTask(Task):
                 f"Unknown label type: continuous. Task {name!r} is classification, but its labels "
                 "are fractions; a regression task takes them."
             )
+        if self.transitions == "learned" and (self.loss != "cross_entropy" or self.label_smoothing):
+            raise ValueError(
+                f"transitions='learned' of task {name!r} has a loss of its own: expected "
+                "loss='cross_entropy' and label_smoothing=0, found "
+                f"loss={self.loss!r} and label_smoothing={self.label_smoothing!r}."
+            )
         self.classes_ = np.unique(labels)
         self.check_class_weight()
         return self
+
+    def learn_transitions(self, values, known, offsets):
+        if self.transitions != "constrained":
+            return
+        n_classes = len(self.classes_)
+        if not hasattr(self, "allowed_") or len(self.allowed_start_) != n_classes:
+            self.allowed_ = np.zeros((n_classes, n_classes), dtype=bool)
+            self.allowed_start_ = np.zeros(n_classes, dtype=bool)
+        first = offsets[:-1]
+        self.allowed_start_[values[first][known[first]]] = True
+        follows = known.copy()
+        follows[first] = False
+        follows[1:] &= known[:-1]
+        rows = np.flatnonzero(follows)
+        self.allowed_[values[rows - 1], values[rows]] = True
+
+    def build_transitions(self):
+        if self.transitions is None:
+            return None
+        constrained = self.transitions == "constrained"
+        return LinearChain(
+            self.n_outputs,
+            getattr(self, "allowed_", None) if constrained else None,
+            getattr(self, "allowed_start_", None) if constrained else None,
+            learned=not constrained,
+        )
 
     def declare_classes(self, classes, *, name):
         if classes is None:
@@ -211,7 +266,8 @@ class ClassificationTask(Task):
 
     @property
     def loss_key(self):
-        if type(self) is not ClassificationTask:  # a subclass may have a loss of its own
+        # a subclass may have a loss of its own, and a learned chain is one task's
+        if type(self) is not ClassificationTask or self.transitions == "learned":
             return super().loss_key
         gamma = self.gamma if self.loss == "focal" else None
         return ClassificationTask, self.n_outputs, self.label_smoothing, gamma, self.trim

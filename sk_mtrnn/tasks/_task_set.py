@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from .._fingerprint import fingerprint
+from ..sequences import offsets_of
 from ._resolve import resolve_tasks, spread_class_weight
 
 
@@ -211,6 +213,8 @@ class TaskSet:
             if not task.learned:
                 task.learn(labels, entries, name=column.name, standardize=standardize)
             to_weigh.append((task, labels, entries, column.name))
+            if task.transitions is not None:
+                _learn_transitions(task, column, known, entries, lengths)
         spread_class_weight(class_weight, self.tasks, self._followers)
         for task, labels, entries, name in to_weigh:
             task.weigh_classes(labels, entries, name=name)
@@ -222,6 +226,11 @@ class TaskSet:
             raise ValueError(
                 f"Task {column.name!r} had labels {kinds[before]} before, and "
                 f"{kinds[column.per_step]} now."
+            )
+        if self.tasks[k].transitions is not None and not column.per_step:
+            raise ValueError(
+                f"transitions of task {column.name!r} must be None, as its labels are "
+                f"{kinds[False]} and follow no other, found {self.tasks[k].transitions!r}."
             )
         if self.tasks[k].delay and not column.per_step:
             raise ValueError(
@@ -260,6 +269,35 @@ class TaskSet:
             encoded.append(EncodedLabels(values, entries, self.step_flags[k], task.loss_key))
         return encoded
 
+    def memberships(self, encoded, lengths, samples):
+        """Share of every class among the labels of each sample that weigh.
+
+        Parameters
+        ----------
+        encoded : list of EncodedLabels
+        lengths : ndarray of shape (n_samples,)
+        samples : ndarray of int
+            Those that are asked for.
+
+        Returns
+        -------
+        list of sparse arrays of shape (len(samples), n_classes)
+            One for each task with classes; rows without label are 0.
+        """
+        memberships = []
+        for task, labels in zip(self.tasks, encoded, strict=True):
+            if not hasattr(task, "classes_"):
+                continue
+            owner = np.arange(len(lengths))
+            owner = np.repeat(owner, lengths) if labels.per_step else owner
+            weighs = labels.weights != 0
+            ones = np.ones(int(weighs.sum()))
+            shape = (len(lengths), task.n_outputs)
+            counts = sparse.csr_array((ones, (owner[weighs], labels.values[weighs])), shape=shape)
+            total = np.maximum(counts.sum(axis=1), 1)
+            memberships.append(sparse.csr_array(sparse.diags_array(1 / total) @ counts)[samples])
+        return memberships
+
     def scores(self, columns, weights, lengths, outputs):
         """Each task's own score on its labelled entries; tasks without any are left out.
 
@@ -282,6 +320,15 @@ class TaskSet:
                 predicted = task.decode(output[known])
                 scores[column.name] = task.score(column.values[known], predicted, given)
         return scores
+
+
+def _learn_transitions(task, column, known, entries, lengths):
+    """Show a task its labels as sequences; ``entries`` are the weights of the known ones."""
+    values = np.zeros(len(known), dtype=task.encoded_dtype)
+    values[known] = task.encode(column.values[known], name=column.name)
+    weighs = np.zeros(len(known), dtype=bool)
+    weighs[known] = entries > 0
+    task.learn_transitions(values, weighs, offsets_of(lengths))
 
 
 def _entry_weights(column, weights, lengths, delay=0):
