@@ -3,13 +3,14 @@
 import hashlib
 import io
 import os
+import sys
 import tarfile
-import urllib.error
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_files import FakePooch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_mtrnn.datasets import _spoken_digits as spoken_digits
@@ -51,12 +52,8 @@ def recordings(monkeypatch):
         digest.update(name.encode() + noise[name].astype("<i2").tobytes())
     monkeypatch.setattr(spoken_digits, "_SHA256", digest.hexdigest())
     monkeypatch.delenv("SK_MTRNN_DATA", raising=False)
-    monkeypatch.setattr(spoken_digits, "urlopen", no_network)
+    monkeypatch.setitem(sys.modules, "pooch", FakePooch())
     return noise
-
-
-def no_network(url, timeout):
-    raise urllib.error.URLError("no route to host")
 
 
 @pytest.fixture
@@ -85,6 +82,14 @@ def test_spoken_digits_are_the_recordings_in_order_of_name(home):
     X, y = fetch_spoken_digits(data_home=str(home), return_X_y=True)
     assert_array_equal(X.values, spoken.data.values)
     assert y.equals(spoken.target)
+
+
+def test_as_frame_is_a_panel(home):
+    spoken, panel = (fetch_spoken_digits(data_home=home, as_frame=k) for k in (False, True))
+    assert spoken.frame is None
+    assert_array_equal(Ragged.from_panel(panel.data).values, spoken.data.values)
+    assert list(panel.frame) == [*spoken.feature_names, "digit", "speaker"]
+    assert panel.frame["speaker"].to_list() == ["ann"] * 8 + ["bob"] * 2
 
 
 def test_log_mel_is_its_formula_term_by_term(recordings, home):
@@ -142,7 +147,7 @@ def test_other_recordings_are_refused(recordings, home):
     path = home / "fsdd_recordings.tar.xz"
     path.write_bytes(pack(recordings, "recordings", "xz"))
     with pytest.raises(
-        OSError, match=f"{path.name}.*{expected}.*found 4 recordings with"
+        OSError, match=f"{path.name} must hold Free Spoken.*{expected}.*found [0-9a-f]{{64}}"
     ) as caught:
         fetch_spoken_digits(data_home=home)
     assert str(path) in str(caught.value)
@@ -159,17 +164,16 @@ def test_recordings_of_another_rate_are_refused(recordings, home):
 def test_a_broken_archive_is_named(home, keep):
     path = home / "fsdd_recordings.tar.xz"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(OSError, match=r"fsdd_recordings.tar.xz must (be a tar|hold the rec)"):
+    with pytest.raises(OSError, match=r"fsdd_recordings.tar.xz must (be a tar|hold Free Spoken)"):
         fetch_spoken_digits(data_home=home)
 
 
 def test_offline_says_what_is_wanted_and_where(recordings, tmp_path):
     with pytest.raises(OSError, match="no route to host") as caught:
         fetch_spoken_digits(data_home=tmp_path)
-    assert isinstance(caught.value.__cause__, urllib.error.URLError)
-    for name in ("fsdd_recordings.tar.xz", "fsdd_recordings.tar.gz"):
-        assert str(tmp_path / name) in str(caught.value)
-        assert str(tmp_path / "fsdd" / name) in str(caught.value)
+    assert isinstance(caught.value.__cause__, ConnectionError)
+    assert "fsdd_recordings.tar.xz or fsdd_recordings.tar.gz" in str(caught.value)
+    assert f"looked in {tmp_path / 'fsdd'} and {tmp_path}." in str(caught.value)
     by_hand = f"save {spoken_digits._URL} as {tmp_path / 'fsdd' / 'fsdd_recordings.tar.gz'}"
     assert by_hand in str(caught.value)
     with pytest.raises(OSError, match="download_if_missing is False") as caught:
@@ -179,17 +183,13 @@ def test_offline_says_what_is_wanted_and_where(recordings, tmp_path):
 
 
 def test_download_is_kept_and_not_repeated(recordings, tmp_path, monkeypatch):
-    asked = []
-
-    def serve(url, timeout):
-        asked.append(url)
-        return io.BytesIO(pack(recordings, "free-spoken-digit-dataset/recordings", "gz"))
-
-    monkeypatch.setattr(spoken_digits, "urlopen", serve)
+    archive = pack(recordings, "free-spoken-digit-dataset/recordings", "gz")
+    fake = FakePooch({spoken_digits._URL: archive})
+    monkeypatch.setitem(sys.modules, "pooch", fake)
     home = tmp_path / "new" / "home"
     downloaded = fetch_spoken_digits(data_home=home)
     read = fetch_spoken_digits(data_home=home)
-    assert asked == [spoken_digits._URL]
+    assert fake.asked == [spoken_digits._URL]
     assert_array_equal(downloaded.data.values, read.data.values)
     assert [path.name for path in (home / "fsdd").iterdir()] == ["fsdd_recordings.tar.gz"]
 
@@ -201,8 +201,8 @@ def test_a_bad_download_is_refused_and_not_kept(recordings, tmp_path, monkeypatc
         archive = archive[: len(archive) // 2]
     else:
         monkeypatch.setattr(spoken_digits, "_SHA256", "0" * 64)
-    monkeypatch.setattr(spoken_digits, "urlopen", lambda url, timeout: io.BytesIO(archive))
-    with pytest.raises(OSError, match=r"https://github.com.*tar.gz must"):
+    monkeypatch.setitem(sys.modules, "pooch", FakePooch({spoken_digits._URL: archive}))
+    with pytest.raises(OSError, match=r"fsdd_recordings.tar.gz must"):
         fetch_spoken_digits(data_home=tmp_path)
     assert list((tmp_path / "fsdd").iterdir()) == []
 

@@ -1,31 +1,26 @@
 """The Free Spoken Digit Dataset as sequences of log-mel frames."""
 
-import hashlib
-import lzma
-import os
 import re
-import shutil
 import tarfile
-import tempfile
 import wave
-import zlib
-from http.client import HTTPException
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
 from scipy import fft
-from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
 
 from ..sequences import Ragged, offsets_of
+from ._fetch import UNREADABLE, RemoteFile, data_folders, fetch_constraints, located, verify
+from ._frames import panel_frame, with_tasks
 
+_TITLE = "Free Spoken Digit Dataset"
 _REVISION = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"  # fixed: the data set may still grow
 _URL = f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{_REVISION}.tar.gz"
 _FOLDER = "fsdd"
-_ARCHIVES = ("fsdd_recordings.tar.xz", "fsdd_recordings.tar.gz")
+_ARCHIVE = RemoteFile(
+    ("fsdd_recordings.tar.xz", "fsdd_recordings.tar.gz"), _URL, "fsdd_recordings.tar.gz"
+)
 # Over names and samples, not over the archive: however packed, the same recordings pass.
 _SHA256 = "c8561bca57f668363317b9a5c554392cae37561fa99077368d9a9f32b9618584"
 _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
@@ -61,7 +56,10 @@ https://creativecommons.org/licenses/by-sa/4.0/
 """
 
 
-def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=False):
+@validate_params(fetch_constraints(), prefer_skip_nested_validation=True)
+def fetch_spoken_digits(
+    *, data_home=None, download_if_missing=True, as_frame=False, return_X_y=False
+):
     """Load the Free Spoken Digit Dataset [1]_, downloading it if it is not there yet.
 
     3000 recordings, each with two labels: the digit spoken and the speaker. A recording x, samples
@@ -84,7 +82,9 @@ def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=
         ``fsdd``, then in the folder itself, and only read.
     download_if_missing : bool, default=True
         Whether to download the recordings (some 16 MB) to ``fsdd/fsdd_recordings.tar.gz`` in that
-        folder if they are in neither place.
+        folder if they are in neither place; that needs pooch.
+    as_frame : bool, default=False
+        Whether ``data`` is a DataFrame with one row a frame, and the Bunch has a ``frame``.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
 
@@ -94,7 +94,8 @@ def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=
         With the attributes, samples in the order of the names of their recordings,
 
         data : Ragged of 3000 sequences (T_i, 20), float32
-            Log-mel frames; T_i from 7 to 141.
+            Log-mel frames; T_i from 7 to 141. If ``as_frame``, a DataFrame with the MultiIndex
+            (sample, time), time counting frames.
         target : DataFrame of shape (3000, 2)
             ``digit``, 0 to 9, and ``speaker``, a name.
         take : ndarray of int, shape (3000,)
@@ -102,6 +103,8 @@ def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=
             are the test set.
         duration : ndarray of float64, shape (3000,)
             Length of each recording in seconds.
+        frame : DataFrame or None
+            If ``as_frame``, data and target with one row a frame.
         task_names : list of str
             The columns of the target.
         feature_names : list of str
@@ -135,21 +138,18 @@ def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=
     >>> test = spoken.take < 5  # doctest: +SKIP
     >>> X_train, X_test = spoken.data[~test], spoken.data[test]  # doctest: +SKIP
     """
-    home = Path(data_home or os.environ.get("SK_MTRNN_DATA") or get_data_home()).expanduser()
-    places = [folder / name for folder in (home / _FOLDER, home) for name in _ARCHIVES]
-    archive = next((place for place in places if place.is_file()), None)
-    if archive is not None:
-        recordings = _verified_recordings(archive, archive)
-    elif download_if_missing:
-        recordings = _download(home / _FOLDER / _ARCHIVES[1], places)
-    else:
-        raise OSError(_missing_message(places, "download_if_missing is False."))
+    folders = data_folders(data_home, _FOLDER)
+    with located(_TITLE, folders, [_ARCHIVE], download_if_missing=download_if_missing) as (path,):
+        recordings = _read(path)
+        content = (part for name in recordings for part in (name, recordings[name]))
+        verify(_TITLE, path, _SHA256, content)
 
     parts = [_NAME.fullmatch(name).groups() for name in recordings]
     digit, speaker, take = (list(part) for part in zip(*parts, strict=True))
     target = pd.DataFrame({"digit": np.array(digit, dtype=int), "speaker": speaker})
     feature_names = [f"mel_{band:02d}" for band in range(_N_BANDS)]
     data = _log_mel(list(recordings.values()), feature_names)
+    data = panel_frame(data) if as_frame else data
     if return_X_y:
         return data, target
     return Bunch(
@@ -157,45 +157,20 @@ def fetch_spoken_digits(*, data_home=None, download_if_missing=True, return_X_y=
         target=target,
         take=np.array(take, dtype=int),
         duration=np.array([len(samples) / _RATE for samples in recordings.values()]),
+        frame=with_tasks(data, target) if as_frame else None,
         task_names=list(target.columns),
         feature_names=feature_names,
         DESCR=_DESCR,
     )
 
 
-def _download(path, places):
-    """Download the recordings to ``path``, which appears only once they are whole and verified."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        part = Path(scratch) / path.name
-        try:
-            with urlopen(_URL, timeout=60) as response, part.open("wb") as file:
-                shutil.copyfileobj(response, file)
-        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            reason = f"Downloading {_URL} failed: {error}."
-            raise OSError(_missing_message(places, reason)) from error
-        recordings = _verified_recordings(part, _URL)
-        part.replace(path)
-    return recordings
-
-
-def _missing_message(places, reason):
-    return (
-        "The recordings of the Free Spoken Digit Dataset were not found: looked for "
-        f"{', '.join(map(str, places))}. {reason} To place them by hand, save {_URL} as "
-        f"{places[1]}."
-    )
-
-
-def _verified_recordings(path, source):
-    """Read the recordings in an archive, and make sure that they are those of the data set.
+def _read(path):
+    """Read the recordings in an archive.
 
     Parameters
     ----------
-    path : path-like
+    path : Path
         A tar archive, compressed or not, that holds the wav files in any folder.
-    source : path-like or str
-        What to call it in errors.
 
     Returns
     -------
@@ -205,7 +180,7 @@ def _verified_recordings(path, source):
     Raises
     ------
     OSError
-        If the archive cannot be read, or holds other recordings.
+        If the archive cannot be read, or holds recordings of another form.
     """
     recordings = {}
     try:
@@ -218,28 +193,17 @@ def _verified_recordings(path, source):
                     form = sound.getframerate(), 8 * sound.getsampwidth(), sound.getnchannels()
                     if form != (_RATE, 16, 1):
                         raise OSError(
-                            f"{source} must hold recordings of (8000 Hz, 16 bit, 1 channel), "
+                            f"{path} must hold recordings of (8000 Hz, 16 bit, 1 channel), "
                             f"found {form} in {name}."
                         )
                     samples = sound.readframes(sound.getnframes())
                     recordings[name] = np.frombuffer(samples, dtype="<i2")
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, wave.Error, EOFError) as error:
+    except (tarfile.TarError, wave.Error, *UNREADABLE) as error:
         raise OSError(
-            f"{source} must be a tar archive of wav files, found one that cannot be read to its "
+            f"{path} must be a tar archive of wav files, found one that cannot be read to its "
             f"end: {error}"
         ) from error
-    recordings = dict(sorted(recordings.items()))
-    digest = hashlib.sha256()
-    for name, samples in recordings.items():
-        digest.update(name.encode())
-        digest.update(samples)
-    if digest.hexdigest() != _SHA256:
-        raise OSError(
-            f"{source} must hold the recordings of the Free Spoken Digit Dataset, SHA-256 "
-            f"{_SHA256} over their names and samples, found {len(recordings)} recordings with "
-            f"{digest.hexdigest()}."
-        )
-    return recordings
+    return dict(sorted(recordings.items()))
 
 
 def _log_mel(recordings, feature_names):
