@@ -475,7 +475,9 @@ def test_allow_replaces_what_was_allowed():
     emissions, layout = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), layout_of([2])
     chain = LinearChain(2, [[True, False], [True, True]], [True, False])
     assert chain.viterbi(emissions, layout).tolist() == [0, 0]
-    chain.allow(np.ones((2, 2), dtype=bool), None)
+    everything = np.ones((2, 2), dtype=bool)
+    everything.flags.writeable = False
+    chain.allow(everything, None)
     assert chain.viterbi(emissions, layout).tolist() == [0, 1]
     restored = LinearChain(2, [[False, False], [True, True]])
     restored.load_state_dict(chain.state_dict())

@@ -185,7 +185,8 @@ def train(net, estimator, train_data, valid_data, *, epochs, seed, names, evalua
     net.rng = np.random.default_rng(seed)
     spread = None if net.batching.one_task else torch.from_numpy(train_data.has_labels)
     net.criterion_.weigher.spread = None if spread is None else spread.to(net.device)
-    foreign = _runs_foreign_code(estimator, net, train_data)  # takes turns anyway, as it borrows the generators
+    # foreign code takes turns anyway, as it borrows the generators
+    foreign = _runs_foreign_code(estimator, net, train_data)
     with (
         borrowed_generators(seed, borrow=foreign),
         seeded_draws((net.module_, net.criterion_), seed, net.device),

@@ -8,8 +8,8 @@ the transposed matrix, so that a step is four calls. With l_t the inner messages
 
     a_t = l_t + e_t,   p_t = softmax(a_t),   l_{t+1} = log(p_t W),   l_1 = 0
 
-log Z = Σ_t logsumexp(a_t). With b_t of the other direction, the marginals are softmax(l_t + b_t) and
-the expected transitions p_t(i) W(i, j) μ_{t+1}(j) / exp(l_{t+1}(j)). Everything is in float64.
+log Z = Σ_t logsumexp(a_t). With b_t of the other direction, the marginals are μ_t = softmax(l_t +
+b_t), the expected transitions p_t(i) W(i, j) μ_{t+1}(j) / exp(l_{t+1}(j)). All is in float64.
 
 Underflow. Emissions are never exponentiated but relative to their row, so only sums p_t W can
 underflow. Each gets a tiny floor δ more, which makes every message an upper bound, and Z too large
@@ -98,23 +98,21 @@ class LinearChain(nn.Module):
 
     def __init__(self, n_classes, allowed=None, start_allowed=None, learned=True):
         super().__init__()
-        if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)):
+        integer = isinstance(n_classes, (int, np.integer)) and not isinstance(n_classes, bool)
+        if not integer or n_classes < 1:
             raise ValueError(f"n_classes must be a positive integer, found {n_classes!r}.")
-        if n_classes < 1:
-            raise ValueError(f"n_classes must be a positive integer, found {n_classes}.")
         self.n_classes = int(n_classes)
         self.learned = learned
-        for name, shape in self._shapes({"between": 2, "start": 1, "end": 1}):
+        pairs, single = (self.n_classes, self.n_classes), (self.n_classes,)
+        for name, shape in (("between", pairs), ("start", single), ("end", single)):
+            scores = torch.zeros(shape)
             if learned:
-                self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+                self.register_parameter(name, nn.Parameter(scores))
             else:
-                self.register_buffer(name, torch.zeros(shape))
-        for name, shape in self._shapes({"forbidden": 2, "start_forbidden": 1}):
-            self.register_buffer(name, torch.zeros(shape))
+                self.register_buffer(name, scores)
+        self.register_buffer("forbidden", torch.zeros(pairs))
+        self.register_buffer("start_forbidden", torch.zeros(single))
         self.allow(allowed, start_allowed)
-
-    def _shapes(self, n_axes):
-        return [(name, (self.n_classes,) * n) for name, n in n_axes.items()]
 
     def allow(self, allowed, start_allowed):
         """Replace what is allowed; parameters as in the constructor."""
@@ -125,7 +123,8 @@ class LinearChain(nn.Module):
             if given is None:
                 forbidden.zero_()
                 continue
-            given = torch.as_tensor(given)
+            if not isinstance(given, torch.Tensor):
+                given = torch.as_tensor(np.array(given))  # a copy: torch warns of read-only arrays
             if given.shape != forbidden.shape or given.dtype != torch.bool:
                 raise ValueError(
                     f"{name} must be bool of shape {tuple(forbidden.shape)}, found "
@@ -159,18 +158,16 @@ class LinearChain(nn.Module):
             that arrives here only its mean over the labelled steps of a sequence counts. float32 or
             wider.
         """
-        counts = layout.lengths()[:, None]  # [B, 1]
+        lengths = counts = layout.lengths()[:, None]  # [B, 1]
+        clamped = None
         if labelled is not None:
             counts = layout.pad(labelled[:, None], False).sum(0)
             values = values.where(labelled, 0)  # may be no class where there is no label
-            known = _by_step(counts > 0, layout)
-            emissions = emissions.where(known, 0.0)  # what takes no part is finite
-            partial = ((counts > 0) & (counts < layout.lengths()[:, None])).any()
-            clamped = labelled if partial else None
-        else:
-            clamped = None
-        between = self.between - PENALTY * self.forbidden
-        start = self.start - PENALTY * self.start_forbidden
+            emissions = emissions.where(_by_step(counts > 0, layout), 0.0)  # no part, no NaN
+            if ((counts > 0) & (counts < lengths)).any():
+                clamped = labelled
+        between = self.between.double() - PENALTY * self.forbidden
+        start = self.start.double() - PENALTY * self.start_forbidden
         nll = _NLL.apply(emissions, between, start, self.end, values, clamped, layout)
         losses = _by_step(nll / counts.clamp(min=1), layout)[:, 0]
         losses = losses.to(torch.promote_types(emissions.dtype, torch.float32))
@@ -216,7 +213,7 @@ class LinearChain(nn.Module):
         into = between.t().contiguous()  # [to, from]
         steps = _with_ends(emissions.double(), start, self.end, layout)
         steps = steps.split(layout.batch_sizes.tolist())
-        scores = [steps[0]]
+        scores = [steps[0]]  # [b_t, C] each
         for step in steps[1:]:
             best = _by_blocks(torch.amax, scores[-1][: len(step)], into)
             scores.append(best + step)
@@ -280,9 +277,8 @@ class _NLL(torch.autograd.Function):
                 d_between -= messages.transitions(1, weights)
             else:
                 d_between.view(-1).index_add_(0, pairs, -weights[len(layout) :, 0])
-        gradients = (d_steps, d_between, d_start, d_end)
-        pairs = zip(gradients, ctx.dtypes, strict=True)
-        return *(d if d is None else d.to(dtype) for d, dtype in pairs), None, None, None
+        dtypes = zip((d_steps, d_between, d_start, d_end), ctx.dtypes, strict=True)
+        return *(d if d is None else d.to(dtype) for d, dtype in dtypes), None, None, None
 
 
 class _Messages:
@@ -301,12 +297,12 @@ class _Messages:
         self.layout = layout
         self.between = between - between.max()
         self._forward = chains
-        self._backward = torch.stack([layout.reverse(chain) for chain in chains])
+        self._backward = self._turned(chains)
         self._hard = None  # rows of the sequences in need of log space
         both = torch.cat([self._forward, self._backward])
         inner = _run(both, self._fast(), layout.batch_sizes.tolist())
         self.log_marginals = self._marginals(inner)
-        if inner.min() < SMALL_SUM:
+        if inner.amin() < SMALL_SUM:
             self._repair(both, inner)
         reached = inner[: len(chains)] + chains
         self._inner = inner[: len(chains)]
@@ -343,12 +339,11 @@ class _Messages:
         wrong = (small & (self.log_marginals > NEGLIGIBLE)).any(-1).any(0)  # [S]
         if not wrong.any():
             return
-        hard = layout.pad(wrong[:, None], False).any(0)  # [B, 1]
-        hard = _by_step(hard, layout)  # [S, 1]
+        hard = _by_step(layout.pad(wrong[:, None], False).any(0), layout)  # [S, 1]
         sizes = layout.pad(hard, False).sum(1)[:, 0].tolist()  # how many of them run at a step
         self._hard = hard[:, 0].nonzero()[:, 0]
-        again = _run(both[:, self._hard], self._exact(), [size for size in sizes if size])
-        inner[:, self._hard] = again
+        sizes = [size for size in sizes if size]
+        inner[:, self._hard] = _run(both[:, self._hard], self._exact(), sizes)
         self.log_marginals = self._marginals(inner)
 
     def transitions(self, chain, weights):
@@ -360,7 +355,8 @@ class _Messages:
         if self._hard is not None:
             rows = self._hard[self._hard >= first]
             size = max(1, BLOCK_SIZE // self.between.numel())
-            for p, r, w in zip(*(x[rows].split(size) for x in (log_p, log_r, weights)), strict=True):
+            blocks = (x[rows].split(size) for x in (log_p, log_r, weights))
+            for p, r, w in zip(*blocks, strict=True):
                 pairs = (p[:, :, None] + self.between + r[:, None, :]).exp_()
                 counts += torch.einsum("s,sij->ij", w[:, 0], pairs)
             log_r[self._hard] = -torch.inf
@@ -386,10 +382,8 @@ def _log_sum(scores, dim):
 
 def _by_blocks(reduce, scores, into):
     """Reduce scores (..., b, C) + into (..., to, from) over from: (..., b, to)."""
-    size = max(1, BLOCK_SIZE // into.numel())
-    into = into.unsqueeze(-3)
-    blocks = scores.unsqueeze(-2).split(size, dim=-3)
-    return torch.cat([reduce(block + into, -1) for block in blocks], dim=-2)
+    blocks = scores.unsqueeze(-2).split(max(1, BLOCK_SIZE // into.numel()), dim=-3)
+    return torch.cat([reduce(block + into.unsqueeze(-3), -1) for block in blocks], dim=-2)
 
 
 def _by_step(values, layout):
@@ -401,6 +395,5 @@ def _with_ends(steps, start, end, layout):
     """Add the scores of the first and last class to the emissions there: (S, C) to (S, C)."""
     steps = steps.clone()
     steps[: len(layout)] += start.double()
-    rows = torch.arange(len(steps), device=steps.device)
-    last = layout.last(rows[:, None])[:, 0]
+    last = layout.last(torch.arange(len(steps), device=steps.device)[:, None])[:, 0]
     return steps.index_add_(0, last, end.double().expand(len(layout), -1))
