@@ -9,7 +9,7 @@ from ._base import Augmentation
 
 
 class Jitter(Augmentation):
-    """Adds noise to every value (Um et al. 2017, section 3.1, "jittering").
+    """Adds noise to every value (Um et al. 2017, "jittering").
 
     With σ_f the standard deviation of channel f in training,
 
@@ -54,8 +54,9 @@ class Jitter(Augmentation):
 
     def apply(self, batch, channels, rng):
         chosen = self.chosen(channels)
-        acted = np.flatnonzero(np.repeat(self.acting(batch, rng), batch.lengths))
-        noise = rng.standard_normal((len(acted), len(chosen)))
-        values = batch.values.copy()
-        values[np.ix_(acted, chosen)] += self.scale * channels.scale[chosen] * noise
-        return batch._replace(values=values)
+        strength = np.zeros(batch.values.shape[1])
+        strength[chosen] = self.scale * channels.scale[chosen]
+        strength = np.outer(self.acting(batch, rng), strength)  # [B, F]
+        noise = rng.standard_normal(batch.values.shape)
+        noise *= np.repeat(strength, batch.lengths, axis=0)
+        return batch._replace(values=batch.values + noise.astype(batch.values.dtype))

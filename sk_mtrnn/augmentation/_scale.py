@@ -9,7 +9,7 @@ from ._base import Augmentation
 
 
 class Scale(Augmentation):
-    """Multiplies how far each channel of a sequence swings (Um et al. 2017, 3.1, "scaling").
+    """Multiplies how far each channel of a sequence swings (Um et al. 2017, "scaling").
 
     With m_f the mean of channel f over the steps of the sequence that have it, and one factor for
     each sequence and channel,

@@ -9,7 +9,7 @@ from ._base import Augmentation, Batch
 
 
 class TimeWarp(Augmentation):
-    """Lets time run faster and slower (Um et al. 2017, section 3.1, "time-warping").
+    """Lets time run faster and slower (Um et al. 2017, "time-warping").
 
     Step t of the warped sequence is read off the original at place τ_t, where τ has the speed v:
 
@@ -92,7 +92,7 @@ class TimeWarp(Augmentation):
         lower = np.take_along_axis(height, knot, axis=1)
         upper = np.take_along_axis(height, knot + 1, axis=1)
         log_speed = lower + (at - knot) * (upper - lower)
-        log_speed -= log_speed.max(axis=1, where=real, initial=-np.inf, keepdims=True)
+        log_speed -= log_speed.max(axis=1, keepdims=True)
         speed = np.exp(log_speed)  # up to a factor, at most 1: none overflows
         passed = np.zeros_like(speed)
         passed[:, 1:] = np.cumsum((speed[:, :-1] + speed[:, 1:]) / 2, axis=1)

@@ -9,7 +9,7 @@ from ._base import Augmentation, Batch
 
 
 class WindowCrop(Augmentation):
-    """Keeps a random window of each sequence (Le Guennec et al. 2016, section 3, "window slicing").
+    """Keeps a random window of each sequence (Le Guennec et al. 2016, "window slicing").
 
     Of a sequence of T steps, steps t_0, ..., t_0 + w - 1 are kept, with
 

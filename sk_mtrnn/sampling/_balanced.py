@@ -52,12 +52,12 @@ def balanced_probabilities(memberships, *, n_samples=None, max_repeats=100.0, ma
 
     Notes
     -----
-    A class without any sample is left out. Where no p makes all classes even, as with labels per
-    step that never make up more than a part of a sequence, or within the bounds, raking without
-    bounds would draw but a few samples. The bound of λ is the multiplier of a penalty on what the
-    classes fall short (Dudík, Phillips & Schapire 2004): tasks that can be even are, the others as
-    far as is worth it, and the order of tasks plays no part. Of all steps the last one counts in
-    which the worst share, min_kc C_k q_kc, is not below that of uniform draws.
+    A class without any sample is left out. Often no p makes all classes even, as with labels per
+    step that never make up more than a part of any sequence; without a bound on λ, raking would
+    then draw but a few samples. The bound is the price of what a class lacks in a penalty on
+    uneven classes (Dudík, Phillips & Schapire 2004): tasks that can be even are, the others come as
+    near as is worth its price, and the order of tasks plays no part. Of all steps the last one
+    counts in which the worst share, min_kc C_k q_kc, is not below that of uniform draws.
 
     References
     ----------
@@ -79,7 +79,7 @@ def balanced_probabilities(memberships, *, n_samples=None, max_repeats=100.0, ma
     >>> balanced_probabilities([np.array([[1, 0], [1, 0], [0, 1], [0, 0]])]) * 4
     array([0.75, 0.75, 1.5 , 1.  ])
     """
-    memberships, n_samples = _checked(memberships, n_samples)
+    memberships, n_samples = _checked(memberships, n_samples, max_repeats)
     tasks = [_Evenness(membership) for membership in memberships]
     tasks = [task for task in tasks if task.n_classes > 1]
     weight = np.ones(n_samples)  # p_i n
@@ -146,9 +146,11 @@ def draw(probabilities, n, rng):
     return rng.permutation(order[found])
 
 
-def _checked(memberships, n_samples):
+def _checked(memberships, n_samples, max_repeats):
     """Memberships as sparse arrays of float64, and the number of samples."""
-    arrays = [sparse.csr_array(membership, dtype=np.float64) for membership in memberships]
+    if not max_repeats >= 1:
+        raise ValueError(f"max_repeats must be at least 1, found {max_repeats!r}.")
+    arrays = [sparse.csr_array(m, dtype=np.float64, copy=True) for m in memberships]
     if not arrays and n_samples is None:
         raise ValueError("n_samples must be given where memberships is empty, found None.")
     n_samples = arrays[0].shape[0] if n_samples is None else n_samples
@@ -160,7 +162,8 @@ def _checked(memberships, n_samples):
             )
         array.eliminate_zeros()
         total = array.sum(axis=1)
-        wrong = ~((np.abs(total - 1) < 1e-5) | (total == 0)) | (array.min(axis=1).toarray() < 0)
+        negative = (array < 0).sum(axis=1) > 0
+        wrong = negative | ~((np.abs(total - 1) < 1e-5) | (total == 0))
         if wrong.any():
             sample = int(np.argmax(wrong))
             raise ValueError(
