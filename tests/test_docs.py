@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import sk_mtrnn.augmentation
 import sk_mtrnn.datasets
+import sk_mtrnn.ensemble
 import sk_mtrnn.inspection
 import sk_mtrnn.metrics
 import sk_mtrnn.model_selection
@@ -60,7 +62,9 @@ def test_what_they_share_they_say_in_the_same_words():
 def test_every_public_name_is_documented():
     modules = [
         sk_mtrnn,
+        sk_mtrnn.augmentation,
         sk_mtrnn.datasets,
+        sk_mtrnn.ensemble,
         sk_mtrnn.inspection,
         sk_mtrnn.metrics,
         sk_mtrnn.model_selection,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..sequences import check_sample_weight, read_labels
+from ..sequences import check_sample_weight, read_labels, split_steps
 
 
 class Entries(NamedTuple):
@@ -45,6 +45,7 @@ class Answers:
         Names of all tasks in the order of the fit: the estimator's ``task_names_``, else the
         columns of y where it is a DataFrame, else column indices. A DataFrame y is matched with
         them by name; a column it lacks is one without labels.
+    n_samples : int
     """
 
     def __init__(self, estimator, X, y, sample_weight, metrics):
@@ -68,6 +69,7 @@ class Answers:
         columns = labels.matched(self.tasks, may_lack=True)
         self._columns = dict(zip(self.tasks, columns, strict=True))
         self._offsets = labels.offsets
+        self.n_samples = labels.n_samples
         self._weights = _read_weights(sample_weight, labels, self.tasks)
         self._check_answers("predict", self._predicted and self._predicted.columns)
         self._check_answers("predict_proba", self._probabilities)
@@ -141,10 +143,52 @@ class Answers:
         entries = self.entries(task)
         if not entries.y_true.size:
             return np.nan
-        answer = self._answer(metric, task, entries.chosen)
-        return metric(task, entries.y_true, answer, classes, entries.sample_weight)
+        answer = self.answer(metric, task, entries.chosen)
+        if metric.by_sample and self._columns[task].per_step:
+            y_true, y_pred, weights = self._by_sample(task, entries, answer)
+            return metric(task, y_true, y_pred, classes, weights)
+        return metric(task, entries.y_true, answer[entries.chosen], classes, entries.sample_weight)
 
-    def _answer(self, metric, task, chosen):
+    def _by_sample(self, task, entries, answer):
+        """Labels, answers and weights with one item a sample, of the samples that have a label."""
+        labels = np.full(len(answer), None, dtype=object)
+        labels[entries.chosen] = entries.y_true
+        kept = np.unique(self.samples(task)[entries.chosen])
+        labels, answer = (split_steps(values, self._offsets) for values in (labels, answer))
+        weights = None if self._weights is None else self._weights[task][kept]
+        return [labels[i] for i in kept], [answer[i] for i in kept], weights
+
+    def samples(self, task):
+        """The sample each entry of a task belongs to.
+
+        Returns
+        -------
+        ndarray of int, shape (n_samples,) or (sum_T,)
+        """
+        if not self._columns[task].per_step:
+            return np.arange(len(self._columns[task].values))
+        lengths = np.diff(self._offsets)
+        return np.repeat(np.arange(len(lengths)), lengths)
+
+    def answer(self, metric, task, chosen):
+        """What the estimator answers for a task, in the form a metric reads.
+
+        Parameters
+        ----------
+        metric : Metric
+        task : hashable
+        chosen : ndarray of bool, shape (n_samples,) or (sum_T,)
+            The entries that must be answered.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (sum_T,), or with one column a class
+
+        Raises
+        ------
+        ValueError
+            If the answers do not fit the labels.
+        """
         place = self.tasks.index(task)
         if metric.probabilities:
             by_name = isinstance(self._probabilities, dict)
@@ -166,7 +210,7 @@ class Answers:
             )
         if missing[chosen].any():
             raise ValueError(f"{self._owner} answered task {task!r} with missing values (NaN).")
-        return values[chosen]
+        return values
 
 
 def _of_one_task(classes):

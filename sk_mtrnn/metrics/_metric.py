@@ -25,6 +25,9 @@ class Metric:
         Keyword arguments of the function.
     probabilities : bool
         Whether it wants class probabilities rather than predicted values.
+    by_sample : bool, default=False
+        Whether it wants labels per time step as one array a sample rather than flat; its function
+        declares it by an attribute of this name.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Metric:
     sign: int
     options: dict
     probabilities: bool
+    by_sample: bool = False
 
     @property
     def accepts_weights(self):
@@ -45,11 +49,15 @@ class Metric:
         task : hashable
             Its name, for messages.
         y_true : ndarray of shape (n_labels,)
+            For labels per time step and a metric that wants them by sample, a list with one array
+            of shape (T_i,) a sample, None where there is no label.
         y_pred : ndarray of shape (n_labels,) or (n_labels, n_classes)
-            Probabilities where the metric wants them, predicted values otherwise.
+            Probabilities where the metric wants them, predicted values otherwise; by sample as
+            ``y_true``.
         classes : ndarray of shape (n_classes,), default=None
             The class of each column of the probabilities, in any order.
         sample_weight : ndarray of shape (n_labels,), default=None
+            By sample, one a sample.
 
         Returns
         -------
@@ -200,7 +208,12 @@ def read_metric(metric):
             "metric must read predict or predict_proba, the methods a multi-task estimator has; "
             f"{name!r} reads {' or '.join(methods)}."
         )
-    return Metric(name, metric, sign, options, "predict_proba" in methods)
+    probabilities, by_sample = "predict_proba" in methods, _is_by_sample(metric)
+    if probabilities and by_sample:
+        raise ValueError(
+            f"metric must not read probabilities if it is one by sample, {name!r} does both."
+        )
+    return Metric(name, metric, sign, options, probabilities, by_sample)
 
 
 def _is_metric(function):
@@ -209,6 +222,11 @@ def _is_metric(function):
         return next(iter(signature(function).parameters), None) != "estimator"
     except (TypeError, ValueError):  # not callable, or of an unknown signature
         return False
+
+
+def _is_by_sample(function):
+    """Whether it declares to read labels per time step sample by sample; a partial of it does."""
+    return bool(getattr(getattr(function, "func", function), "by_sample", False))
 
 
 @cache

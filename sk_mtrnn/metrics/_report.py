@@ -38,6 +38,12 @@ def task_scores(estimator, X, y, *, metrics=None, sample_weight=None):
     ValueError
         If a metric or task is unknown, or a metric does not fit its task.
 
+    Notes
+    -----
+    Of ranking metrics, ``"average_precision"`` and ``"roc_auc_ovr"`` take two classes and more
+    (the mean over the classes present), ``"roc_auc"`` two. Where all labels to score are of one
+    class, ROC AUC is NaN, and scikit-learn warns.
+
     Examples
     --------
     >>> import numpy as np

@@ -134,7 +134,10 @@ def task_scorer(metric, task):
     Notes
     -----
     Labels per time step are scored flat: every labelled step is one entry, and the weight of a
-    sample is that of each of its steps. An entry of weight 0 is as if unlabelled.
+    sample is that of each of its steps. An entry of weight 0 is as if unlabelled. Only a function
+    that has an attribute ``by_sample = True``, as `span_f1` and `exact_match` do, gets sequences:
+    for each sample with a label one array of shape (T_i,), None where ``y_true`` has no label, and
+    one weight.
 
     Metrics of probabilities are aligned on ``classes_``. Classes absent from the scored labels
     misalign nothing; rank metrics (average precision, one-vs-rest ROC AUC) then average over the

@@ -10,7 +10,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import Ragged, split_steps, validate_sequences
+from ..sequences import validate_sequences
+from ._containers import repack
 
 
 def _inverts(self):
@@ -120,7 +121,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         sequences = validate_sequences(self, X, reset=False, allow_nan=True)
         rows = self._apply("transform", self._rows(sequences))
         names = None if self._keeps_table else self.get_feature_names_out()
-        return _repack(X, sequences, rows, names, self._tabular)
+        return repack(X, sequences, rows, names, self._tabular)
 
     @available_if(_inverts)
     def inverse_transform(self, X):
@@ -149,7 +150,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         sequences = validate_sequences(reader, X, reset=False, allow_nan=True)
         rows = self._apply("inverse_transform", sequences.values)
         names = None if self._tabular else getattr(self, "feature_names_in_", None)
-        return _repack(X, sequences, rows, names, self._tabular)
+        return repack(X, sequences, rows, names, self._tabular)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features of the output.
@@ -234,45 +235,3 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
                 f"{len(rows)} time step(s)."
             )
         return out
-
-
-def _repack(X, sequences, rows, names, tabular):
-    """Put new rows into the container of X.
-
-    Parameters
-    ----------
-    X : sequences
-        As the user gave them.
-    sequences : Ragged
-        The same, packed.
-    rows : ndarray of shape (sum_T, n_outputs)
-    names : ndarray of str, shape (n_outputs,) or None
-    tabular : bool
-        Whether X was read as a table.
-    """
-    if isinstance(X, Ragged):
-        return X.with_values(rows, names)
-    if isinstance(X, pd.DataFrame) and X.index.nlevels == 2:
-        # packing sorts the rows; their numbers, packed as well, tell where each came from
-        numbers = Ragged.from_panel(pd.DataFrame(np.arange(len(X)), index=X.index))
-        restored = np.empty_like(rows)
-        restored[numbers.values[:, 0].astype(np.int64)] = rows
-        return pd.DataFrame(restored, index=X.index, columns=names)
-    n_samples, n_outputs = len(sequences), rows.shape[1]
-    rectangular = not isinstance(X, (list, tuple, pd.Series)) and np.asarray(X).ndim
-    if tabular or rectangular in (2, 3):
-        if n_outputs > 1 or (rectangular == 3 and not tabular):
-            return rows.reshape(n_samples, -1, n_outputs)
-        table = rows.reshape(n_samples, -1)
-        if isinstance(X, pd.DataFrame):
-            return pd.DataFrame(table, index=X.index, columns=X.columns)
-        return table
-    parts = split_steps(rows, sequences.offsets)
-    if n_outputs == 1:  # a sequence given as one number a time step stays so
-        pairs = zip(parts, list(X), strict=True)
-        parts = [part[:, 0] if np.asarray(x).ndim == 1 else part for part, x in pairs]
-    if isinstance(X, (list, tuple)):
-        return parts
-    boxed = np.empty(n_samples, dtype=object)
-    boxed[:] = parts
-    return pd.Series(boxed, index=X.index, name=X.name) if isinstance(X, pd.Series) else boxed
