@@ -165,7 +165,7 @@ class MultiTaskNetwork(nn.Module):
                 dropout,
                 recurrence,
                 time_delays,
-                **({"gaps": inputs.n_gaps} if inputs.n_gaps else {}),
+                inputs.n_gaps,
             )
 
         self.n_related = n_tasks = len(tasks)  # those added later stand beside the relation

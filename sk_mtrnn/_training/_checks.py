@@ -106,6 +106,11 @@ def check_amp(estimator):
                 "amp=True needs recurrence='auto' or 'torch', as the packed kernels know no mixed "
                 "precision, found 'packed'."
             )
+        if estimator.missing == "decay":
+            raise ValueError(
+                "amp=True must go without missing='decay', whose recurrence knows no mixed "
+                "precision."
+            )
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes):

@@ -87,4 +87,9 @@ def takes_turns(net, data):
         return False
     inputs, _ = data[np.arange(n_sequences)]  # batches are alike
     # torch.nn makes fewer and longer calls, and so do compiled loops, without Python's lock
-    return any(choose(layer, inputs.steps, inputs.layout) == ("packed", None) for layer in layers)
+    return any(
+        choose(layer, inputs.steps, inputs.layout, decays=stack.decay is not None and i == 0)
+        == ("packed", None)
+        for stack in net.module_.stacks
+        for i, layer in enumerate(stack.layers)
+    )

@@ -8,10 +8,14 @@ several can be stacked, stand side by side, or start from given states.
 decided for every call: kernels with a backward pass by hand over the packed layout (``_rnn``,
 ``_gru``, ``_lstm`` derive them), compiled ones if numba is installed, or `torch.nn`. ``_dispatch``
 holds the rule and what was measured.
+
+The state may decay before a step, by given factors: ``decay``. `DecayLayer` learns them over holes
+in the input, and `RecurrentStack` puts it in front of its first layer.
 """
 
 from ._buffers import reused_buffers
 from ._cells import GRU, LSTM, RNN
+from ._decay import DecayLayer
 from ._dispatch import choose
 from ._layers import CELLS, RecurrentStack, SeededDropout
 from ._packed import PackedLayout
@@ -22,6 +26,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "DecayLayer",
     "PackedLayout",
     "RecurrentStack",
     "SeededDropout",

@@ -39,7 +39,7 @@ class _Packed:
     def output_size(self):
         return self.hidden_size * (2 if self.bidirectional else 1)
 
-    def forward(self, steps, layout, state=None):
+    def forward(self, steps, layout, state=None, decay=None):
         """Run over all sequences.
 
         Parameters
@@ -49,6 +49,10 @@ class _Packed:
         state : tuple of Tensors of shape (B, D), default=None
             The state before the first step of each sequence (backwards: behind its last): h, and
             for the LSTM c. None: zeros.
+        decay : Tensor of shape (S, D), default=None
+            γ_t in ĥ_t-1 = γ_t ⊙ h_t-1, the state that step t goes on from in place of h_t-1; for
+            the LSTM also c. The columns of the second direction act on the states that arrive from
+            t + 1; their rows too are in the order of ``steps``. None: 1, nothing decays.
 
         Returns
         -------
@@ -56,22 +60,46 @@ class _Packed:
             h after every step.
         final : tuple of Tensors of shape (B, D)
             The state each direction ends in; backwards that is the one at the first step.
+
+        Raises
+        ------
+        ValueError
+            If decay has another shape.
+
+        References
+        ----------
+        Che et al. (2018), "Recurrent Neural Networks for Multivariate Time Series with Missing
+        Values", Scientific Reports 8, arXiv:1606.01865: the decay of the state, there of the GRU.
         """
-        way, loops = choose(self, steps, layout)
+        if decay is not None:
+            shape = (len(steps), self.output_size)
+            if decay.shape != shape:
+                raise ValueError(
+                    f"decay must be of shape {shape}, a row for every step and a column for every "
+                    f"state, found {tuple(decay.shape)}."
+                )
+            # where autocast has made them less precise: the kernels mix no dtypes
+            steps, decay = (x.to(self.weight_hh_l0.dtype) for x in (steps, decay))
+        way, loops = choose(self, steps, layout, decay is not None)
         if way == "torch":
             return self._run_torch(steps, layout, state)
         given = [None] * 2 if state is None else list(zip(*map(self._apart, state), strict=True))
-        states, final = self._run(steps, given[0], "", layout, loops)
+        decays = [None] * 2 if decay is None else self._apart(decay)
+        states, final = self._run(steps, given[0], decays[0], "", layout, loops)
         if not self.bidirectional:
             return states, final
-        back, back_final = self._run(layout.reverse(steps), given[1], "_reverse", layout, loops)
+        if decay is not None:
+            decay = layout.reverse(decays[1])
+        back, back_final = self._run(
+            layout.reverse(steps), given[1], decay, "_reverse", layout, loops
+        )
         final = tuple(torch.cat(pair, dim=1) for pair in zip(final, back_final, strict=True))
         return torch.cat([states, layout.reverse(back)], dim=1), final
 
-    def _run(self, steps, state, suffix, layout, loops):
+    def _run(self, steps, state, decay, suffix, layout, loops):
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         weights = [getattr(self, name + suffix) for name in names]
-        return self._run_packed(steps, state, weights, layout, loops)
+        return self._run_packed(steps, state, decay, weights, layout, loops)
 
     def _run_torch(self, steps, layout, state):
         if state is not None:
@@ -106,9 +134,9 @@ class RNN(_Packed, nn.RNN):
             input_size, hidden_size, bidirectional, recurrence, nonlinearity=nonlinearity
         )
 
-    def _run_packed(self, steps, state, weights, layout, loops):
+    def _run_packed(self, steps, state, decay, weights, layout, loops):
         h = None if state is None else state[0]
-        states = rnn(steps, h, *weights, layout, self.nonlinearity, loops)
+        states = rnn(steps, h, *weights, layout, self.nonlinearity, loops, decay)
         return states, (layout.last(states),)
 
 
@@ -118,8 +146,9 @@ class GRU(_Packed, nn.GRU):
     def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto"):
         super().__init__(input_size, hidden_size, bidirectional, recurrence)
 
-    def _run_packed(self, steps, state, weights, layout, loops):
-        states = gru(steps, None if state is None else state[0], *weights, layout, loops)
+    def _run_packed(self, steps, state, decay, weights, layout, loops):
+        h = None if state is None else state[0]
+        states = gru(steps, h, *weights, layout, loops, decay)
         return states, (layout.last(states),)
 
 
@@ -129,8 +158,8 @@ class LSTM(_Packed, nn.LSTM):
     def __init__(self, input_size, hidden_size, bidirectional=False, recurrence="auto"):
         super().__init__(input_size, hidden_size, bidirectional, recurrence)
 
-    def _run_packed(self, steps, state, weights, layout, loops):
-        states, cell = lstm(steps, state, *weights, layout, loops)
+    def _run_packed(self, steps, state, decay, weights, layout, loops):
+        states, cell = lstm(steps, state, *weights, layout, loops, decay)
         return states, (layout.last(states), cell)
 
 

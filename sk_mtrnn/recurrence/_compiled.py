@@ -20,7 +20,7 @@ _logger = logging.getLogger("sk_mtrnn")
 _announced = False
 
 _BY_TORCH = {"gru": _gru.TORCH, "rnn": _rnn.TORCH, "lstm": _lstm.TORCH}
-_READ = {"h", "q", "hidden", "w_hh"}  # arguments of loops that a copy may stand for
+_READ = {"h", "q", "hidden", "w_hh", "decay"}  # arguments of loops that a copy may stand for
 _UNUSED = {"u", "to_c"}  # buffers that the kernels need not
 
 
@@ -126,26 +126,31 @@ def _loop(kernel, by_torch):
     Parameters
     ----------
     kernel : callable
-        Takes sizes, the addresses of the tensors in their order but `_UNUSED`, H and options.
+        Takes sizes, the addresses of the tensors in their order but `_UNUSED`, 0 for None, H and
+        options.
     by_torch : callable
         The loop of torch that it stands for.
     """
     names = list(inspect.signature(by_torch).parameters)[1:]
+    of_width = names.index("h" if "h" in names else "carry")
 
     def run(chunk, *arguments):
         tensors, options = [], []
         for name, x in zip(names, arguments, strict=True):
             if isinstance(x, bool):
                 options.append(x)
+            elif x is None:
+                tensors.append(x)
             elif name not in _UNUSED:
                 if x.dtype != torch.float32 or x.device.type != "cpu":
                     by_torch(chunk, *arguments)
                     return
                 tensors.append(x.contiguous() if name in _READ else x)
-        if not all(x.is_contiguous() for x in tensors):
+        if not all(x is None or x.is_contiguous() for x in tensors):
             by_torch(chunk, *arguments)
             return
-        addresses = [x.data_ptr() for x in tensors]
-        kernel(np.array(chunk.sizes, dtype=np.int64), *addresses, tensors[-1].shape[1], *options)
+        addresses = [0 if x is None else x.data_ptr() for x in tensors]
+        size = arguments[of_width].shape[1]
+        kernel(np.array(chunk.sizes, dtype=np.int64), *addresses, size, *options)
 
     return run

@@ -1,6 +1,7 @@
 """What computes a recurrence: our kernels or `torch.nn`, by a rule that was measured.
 
-Elsewhere than on the CPU it is always `torch.nn` (cuDNN). On the CPU it is the packed kernels,
+Where the state decays it is always the packed kernels: `torch.nn` has no such recurrence. Else,
+elsewhere than on the CPU it is always `torch.nn` (cuDNN). On the CPU it is the packed kernels,
 their steps run by compiled loops where numba is installed, with two exceptions: oneDNN computes the
 LSTM of `torch.nn` in float32 where lengths are equal, and ragged batches of small steps in
 prediction cost `torch.nn` fewer calls.
@@ -51,7 +52,7 @@ from ._compiled import compiled_loops
 _MOST_COMPILED = 256  # units
 
 
-def choose(cell, steps, layout):
+def choose(cell, steps, layout, decays=False):
     """Choose for one call.
 
     Parameters
@@ -60,6 +61,9 @@ def choose(cell, steps, layout):
         Of this package.
     steps : Tensor of shape (S, F)
     layout : PackedLayout
+    decays : bool, default=False
+        Whether the state decays before the steps. `torch.nn` cannot do that, so it is always the
+        packed kernels, on every device and whatever ``cell.recurrence`` says.
 
     Returns
     -------
@@ -68,15 +72,16 @@ def choose(cell, steps, layout):
         For "packed": what runs over the steps; None: calls of torch.
     """
     if cell.recurrence != "auto":
-        return cell.recurrence, None
+        return "packed" if decays else cell.recurrence, None
     if steps.device.type != "cpu":
-        return "torch", None
+        return "packed" if decays else "torch", None
     n_sequences, size = layout.n_sequences, cell.hidden_size
     training, lstm = torch.is_grad_enabled(), isinstance(cell, nn.LSTM)
     loops = None
     if steps.dtype == torch.float32 and size <= _MOST_COMPILED and torch.get_num_threads() == 1:
         loops = compiled_loops(cell.mode.partition("_")[0].lower())
-    if steps.dtype != torch.float32 or not (lstm and torch.backends.mkldnn.is_available()):
+    rivalled = lstm and not decays and torch.backends.mkldnn.is_available()
+    if steps.dtype != torch.float32 or not rivalled:
         return "packed", loops
     if not layout.equal_length:
         ours = loops is not None or training or n_sequences * size >= 4096

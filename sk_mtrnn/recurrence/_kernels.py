@@ -9,7 +9,7 @@ is a Python function of `Row` arguments, called once while a kernel is compiled,
 instructions behind (`over_rows`); so does the small matrix product (`add_product`).
 
 Addresses are plain integers, of float32 arrays without gaps; ``size`` is the number of units H,
-``sizes`` how many sequences run at each step.
+``sizes`` how many sequences run at each step. The address ``decay`` is 0 where nothing decays.
 
 All that numba compiles stands in this one file: its cache on disk notices no change elsewhere.
 """
@@ -311,6 +311,23 @@ def add_product(out, left, right, n_rows, n_inner, n_columns):
 
 
 @over_rows
+def _decay_row(h, decay, arrived):
+    arrived.store(decay.load() * h.load())
+
+
+@over_rows
+def _decay_backward_row(arrived, decay, to):
+    to.store(to.load() + decay.load() * arrived.load())
+
+
+@over_rows
+def _decay_cell_backward_row(d_c, decay, arrived):
+    d = d_c.load()
+    arrived.store(d)
+    d_c.store(decay.load() * d)
+
+
+@over_rows
 def _gru_forward_row(r, z, m, s, h, new):
     reset, update = sigmoid(r.load()), sigmoid(z.load())
     last = sigmoid(s.load() + reset * m.load())
@@ -382,28 +399,34 @@ def _lstm_backward_row(i, f, g, o, q, state, before, above, d_i, d_f, d_g, d_o, 
 
 
 @_cached
-def gru_forward(sizes, h, hidden, gates, s, new, size):
+def gru_forward(sizes, h, hidden, gates, s, new, decay, arrived, size):
     """See `_gru._forward_steps`."""
     row = 4 * size
     for n_rows in sizes:
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
-            add_product(gates, h, hidden, n, size, 3 * size)
+            before = h
+            if decay:
+                _decay_row((h, decay, arrived), n * size)
+                before, decay = arrived, decay + n * row
+            add_product(gates, before, hidden, n, size, 3 * size)
             for _ in range(n):
-                _gru_forward_row((gates, gates + row, gates + 2 * row, s, h, new), size)
-                gates, s, h, new = gates + 3 * row, s + row, h + row, new + row
+                _gru_forward_row((gates, gates + row, gates + 2 * row, s, before, new), size)
+                gates, s, before, new = gates + 3 * row, s + row, before + row, new + row
+            h += n * row
         h = new - n_rows * row
 
 
 @_cached
-def gru_backward(sizes, gates, s, before, above, w_hh, d, d_n, carry, size):
+def gru_backward(sizes, gates, s, before, above, w_hh, d, d_n, carry, decay, arrived, size):
     """See `_gru._backward_steps`."""
     row = 4 * size
     at = sizes.sum() * row
     for t in range(len(sizes) - 1, -1, -1):
         n_rows = sizes[t]
         at -= n_rows * row
-        to = above + at - sizes[t - 1] * row if t else carry
+        on = above + at - sizes[t - 1] * row if t else carry
+        to = arrived + at if decay else on
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
             for i in range(start, start + n):
@@ -427,16 +450,23 @@ def gru_backward(sizes, gates, s, before, above, w_hh, d, d_n, carry, size):
                 )
             d_t = d + 3 * (at + start * row)
             add_product(to + start * row, d_t, w_hh, n, 3 * size, size)
+            if decay:
+                j = start * row
+                _decay_backward_row((to + j, decay + at + j, on + j), n * size)
 
 
 @_cached
-def rnn_forward(sizes, h, hidden, new, size, tanh):
+def rnn_forward(sizes, h, hidden, new, decay, arrived, size, tanh):
     """See `_rnn._forward_steps`."""
     row = 4 * size
     for n_rows in sizes:
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
-            add_product(new, h, hidden, n, size, size)
+            before = h
+            if decay:
+                _decay_row((h, decay, arrived), n * size)
+                before, decay = arrived, decay + n * row
+            add_product(new, before, hidden, n, size, size)
             if tanh:
                 _rnn_forward_row((new,), n * size)
             else:
@@ -446,14 +476,15 @@ def rnn_forward(sizes, h, hidden, new, size, tanh):
 
 
 @_cached
-def rnn_backward(sizes, states, above, w_hh, d, carry, size, tanh):
+def rnn_backward(sizes, states, above, w_hh, d, carry, decay, arrived, size, tanh):
     """See `_rnn._backward_steps`."""
     row = 4 * size
     at = sizes.sum() * row
     for t in range(len(sizes) - 1, -1, -1):
         n_rows = sizes[t]
         at -= n_rows * row
-        to = above + at - sizes[t - 1] * row if t else carry
+        on = above + at - sizes[t - 1] * row if t else carry
+        to = arrived + at if decay else on
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
             j = at + start * row
@@ -462,32 +493,43 @@ def rnn_backward(sizes, states, above, w_hh, d, carry, size, tanh):
             else:
                 _relu_backward_row((states + j, above + j, d + j), n * size)
             add_product(to + start * row, d + j, w_hh, n, size, size)
+            if decay:
+                _decay_backward_row((to + start * row, decay + j, on + start * row), n * size)
 
 
 @_cached
-def lstm_forward(sizes, h, q, hidden, gates, new_q, new, size):
+def lstm_forward(sizes, h, q, hidden, gates, new_q, new, decay, arrived, arrived_q, size):
     """See `_lstm._forward_steps`."""
     row = 4 * size
     for n_rows in sizes:
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
-            add_product(gates, h, hidden, n, size, 4 * size)
+            before, q_t = h, q
+            if decay:
+                _decay_row((h, decay, arrived), n * size)
+                _decay_row((q, decay, arrived_q), n * size)
+                before, q_t, decay = arrived, arrived_q, decay + n * row
+            add_product(gates, before, hidden, n, size, 4 * size)
             for _ in range(n):
                 f, g, o = gates + row, gates + 2 * row, gates + 3 * row
-                _lstm_forward_row((gates, f, g, o, q, new_q, new), size)
-                gates, q, h, new_q, new = gates + 4 * row, q + row, h + row, new_q + row, new + row
+                _lstm_forward_row((gates, f, g, o, q_t, new_q, new), size)
+                gates, q_t, new_q, new = gates + 4 * row, q_t + row, new_q + row, new + row
+            h, q = h + n * row, q + n * row
         h, q = new - n_rows * row, new_q - n_rows * row
 
 
 @_cached
-def lstm_backward(sizes, gates, q, states, before, above, w_hh, d, d_c, carry, size):
+def lstm_backward(
+    sizes, gates, q, states, before, above, w_hh, d, d_c, carry, decay, arrived, arrived_c, size
+):
     """See `_lstm._backward_steps`."""
     row = 4 * size
     at = sizes.sum() * row
     for t in range(len(sizes) - 1, -1, -1):
         n_rows = sizes[t]
         at -= n_rows * row
-        to = above + at - sizes[t - 1] * row if t else carry
+        on = above + at - sizes[t - 1] * row if t else carry
+        to = arrived + at if decay else on
         for start in range(0, n_rows, _BLOCK):
             n = min(_BLOCK, n_rows - start)
             for i in range(start, start + n):
@@ -513,21 +555,25 @@ def lstm_backward(sizes, gates, q, states, before, above, w_hh, d, d_c, carry, s
                 )
             d_t = d + 4 * (at + start * row)
             add_product(to + start * row, d_t, w_hh, n, 4 * size, size)
+            if decay:
+                j = start * row
+                _decay_backward_row((to + j, decay + at + j, on + j), n * size)
+                _decay_cell_backward_row((d_c + j, decay + at + j, arrived_c + at + j), n * size)
 
 
 _ADDRESS = types.int64
 _SIZES = types.int64[::1]
 KERNELS = {  # cell: the functions of its forward and backward steps, and their arguments
     "gru": (
-        (gru_forward, (_SIZES, *[_ADDRESS] * 5, types.int64)),
-        (gru_backward, (_SIZES, *[_ADDRESS] * 8, types.int64)),
+        (gru_forward, (_SIZES, *[_ADDRESS] * 7, types.int64)),
+        (gru_backward, (_SIZES, *[_ADDRESS] * 10, types.int64)),
     ),
     "rnn": (
-        (rnn_forward, (_SIZES, *[_ADDRESS] * 3, types.int64, types.boolean)),
-        (rnn_backward, (_SIZES, *[_ADDRESS] * 5, types.int64, types.boolean)),
+        (rnn_forward, (_SIZES, *[_ADDRESS] * 5, types.int64, types.boolean)),
+        (rnn_backward, (_SIZES, *[_ADDRESS] * 7, types.int64, types.boolean)),
     ),
     "lstm": (
-        (lstm_forward, (_SIZES, *[_ADDRESS] * 6, types.int64)),
-        (lstm_backward, (_SIZES, *[_ADDRESS] * 9, types.int64)),
+        (lstm_forward, (_SIZES, *[_ADDRESS] * 9, types.int64)),
+        (lstm_backward, (_SIZES, *[_ADDRESS] * 12, types.int64)),
     ),
 }

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ._cells import GRU, LSTM, RNN, GivenCell
+from ._decay import DecayLayer
 from ._time_delay import TimeDelayLayer
 
 CELLS = ("rnn", "gru", "lstm")
@@ -69,17 +70,27 @@ class RecurrentStack(nn.Module):
     cell, activation, recurrence
         As in `make_layer`.
     input_size : int
+        Columns of the steps, all of them.
     hidden_layer_sizes : tuple of int
         Units of each layer.
     bidirectional : bool
     dropout : float
     time_delays : tuple of int or None, default=None
         Delays of a `TimeDelayLayer` in front, as wide as the first layer.
+    gaps : int, default=0
+        G, how many channels have holes that decay. Above 0 the last 3 G columns of the steps, in
+        two directions 4 G, are those that a `DecayLayer` reads: last observed values, observed or
+        not, and time since (until). The state of the first layer decays.
 
     Attributes
     ----------
     sizes : tuple of int
         D of each layer.
+
+    Raises
+    ------
+    ValueError
+        If something decays and the cell is a callable, or there are too few columns.
     """
 
     def __init__(
@@ -92,9 +103,17 @@ class RecurrentStack(nn.Module):
         dropout,
         recurrence="auto",
         time_delays=None,
+        gaps=0,
     ):
         super().__init__()
-        self.front = None
+        self.decay = self.front = None
+        if gaps:
+            if callable(cell):
+                raise ValueError(
+                    f"missing='decay' needs cell to be 'rnn', 'gru' or 'lstm', found {cell!r}."
+                )
+            self.decay = DecayLayer(input_size, gaps, hidden_layer_sizes[0], bidirectional)
+            input_size = self.decay.output_size
         if time_delays is not None:
             self.front = TimeDelayLayer(input_size, hidden_layer_sizes[0], time_delays)
             input_size = hidden_layer_sizes[0]
@@ -108,7 +127,7 @@ class RecurrentStack(nn.Module):
 
     def parameters_below(self, layer):
         """List of the parameters that the states of a layer depend on."""
-        parts = [self.front] if self.front is not None else []
+        parts = [part for part in (self.decay, self.front) if part is not None]
         return [p for part in (*parts, *self.layers[: layer + 1]) for p in part.parameters()]
 
     def forward(self, steps, layout):
@@ -146,8 +165,12 @@ class RecurrentStack(nn.Module):
         final : Tensor of shape (B, D)
         """
         if i:
-            steps = self.dropout(steps)
-        elif self.front is not None:
+            states, final = self.layers[i](self.dropout(steps), layout)
+            return states, final[0]
+        decays = {}  # which a layer of somebody else's cells does not know
+        if self.decay is not None:
+            steps, decays["decay"] = self.decay(steps)
+        if self.front is not None:
             steps = self.front(steps, layout)
-        states, final = self.layers[i](steps, layout)
+        states, final = self.layers[0](steps, layout, **decays)
         return states, final[0]

@@ -22,6 +22,10 @@ that tanh(c') = 1 - 2 v,
     ∂a_o = h' (1 - o) ⊙ E        ∂c = f ⊙ D                   ∂h = W_h' ∂a
 
 The factors are computed in bulk, chunk by chunk; a step is five calls.
+
+Decay. With factors γ of what arrives at a step, h and c are γ ⊙ h and γ ⊙ c throughout: if c were
+spared, the next step would have all of the state back. To h go γ ⊙ ∂(γ ⊙ h), to c γ ⊙ ∂(γ ⊙ c), to
+γ the sum of h ⊙ ∂(γ ⊙ h) and c ⊙ ∂(γ ⊙ c). Two calls more forward and three backward.
 """
 
 import torch
@@ -31,7 +35,7 @@ from ._buffers import Buffers
 from ._packed import CHUNK_SIZE, Loops
 
 
-def lstm(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, loops=None):
+def lstm(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, loops=None, decay=None):
     """Run an LSTM in one direction.
 
     Legend: S steps in all, B sequences, F inputs, H units.
@@ -46,6 +50,8 @@ def lstm(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, loops=None):
     layout : PackedLayout
     loops : Loops, default=None
         What runs over the steps of a chunk; None: calls of torch.
+    decay : Tensor of shape (S, H), default=None
+        γ: what h and c are multiplied by before each step. None: 1.
 
     Returns
     -------
@@ -55,20 +61,23 @@ def lstm(steps, initial, w_ih, w_hh, b_ih, b_hh, layout, loops=None):
         c after the last step of each sequence.
     """
     h, c = (None, None) if initial is None else initial
-    tensors = (steps, h, c, w_ih, w_hh, b_ih, b_hh)
+    tensors = (steps, h, c, decay, w_ih, w_hh, b_ih, b_hh)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors):
         return _LSTM.apply(*tensors, layout, loops)
     return _forward(*tensors, layout, loops)[:2]
 
 
-def _forward_steps(chunk, h, q, hidden, gates, new_q, new):
-    """Run the steps of a chunk: h and q (b, H) before it; in gates (rows, 4H) what x brings."""
+def _forward_steps(chunk, h, q, hidden, gates, new_q, new, decay, arrived, arrived_q):
+    """Run the steps of a chunk: h and q (b, H) before it; in gates (rows, 4H) what x brings.
+
+    With decay (rows, H) or None; arrived and arrived_q (b, H) are room for γ ⊙ h and γ ⊙ q.
+    """
     i, f, g, o = gates.split(h.shape[1], dim=1)
     new_h, on_h = chunk.split_states(new)
     q_t, on_q = chunk.split_states(new_q)
     for h_t, before_t, gates_t, i_t, f_t, g_t, o_t, next_q, next_h in zip(
-        (h, *on_h),
-        (q, *on_q),
+        chunk.arriving((h, *on_h), decay, arrived),
+        chunk.arriving((q, *on_q), decay, arrived_q),
         chunk.split(gates),
         chunk.split(i),
         chunk.split(f),
@@ -87,8 +96,14 @@ def _forward_steps(chunk, h, q, hidden, gates, new_q, new):
         torch.addcmul(o_t, o_t, next_h, value=-2, out=next_h)
 
 
-def _backward_steps(chunk, gates, q, states, before, above, w_hh, d, to_c, u, d_c, carry):
-    """From E in ``above`` (rows, H) and D in d_c (B, H) to d (rows, 4, H), d_c and carry (b, H)."""
+def _backward_steps(
+    chunk, gates, q, states, before, above, w_hh, d, to_c, u, d_c, carry, decay, arrived, arrived_c
+):
+    """From E in ``above`` (rows, H) and D in d_c (B, H) to d (rows, 4, H), d_c and carry (b, H).
+
+    With decay (rows, H) or None; to arrived (rows, H), of zeros, ∂(γ ⊙ h), and to arrived_c the
+    same of c.
+    """
     i, f, g, o = gates.split(q.shape[1], dim=1)
     d_i, d_f, d_g, d_o = d.unbind(1)
     torch.sigmoid(q, out=u)
@@ -103,15 +118,18 @@ def _backward_steps(chunk, gates, q, states, before, above, w_hh, d, to_c, u, d_
     torch.addcmul(states, states, o, value=-1, out=d_o)
     above_t, below_t = chunk.split_states(above)
     whole = chunk.sizes[-1] == len(d_c)
-    for flat_t, d_ifg, d_o_t, to_c_t, f_t, d_c_t, e_t, to_t in zip(
+    on_c = reversed([d_c] * len(above_t) if whole else [d_c[: len(e)] for e in above_t])
+    if decay is not None:
+        on_c = _decaying(chunk, on_c, decay, arrived_c)
+    for to_t, d_c_t, flat_t, d_ifg, d_o_t, to_c_t, f_t, e_t in zip(
+        chunk.departing((*reversed(below_t), carry), decay, arrived),
+        on_c,
         reversed(chunk.split(d.view(len(chunk), -1))),
         reversed(chunk.split(d[:, :3])),
         reversed(chunk.split(d_o)),
         reversed(chunk.split(to_c)),
         reversed(chunk.split(f)),
-        reversed([d_c] * len(above_t) if whole else [d_c[: len(e)] for e in above_t]),
         reversed(above_t),
-        (*reversed(below_t), carry),
         strict=True,
     ):
         d_c_t.addcmul_(e_t, to_c_t)
@@ -121,10 +139,19 @@ def _backward_steps(chunk, gates, q, states, before, above, w_hh, d, to_c, u, d_
         to_t.addmm_(flat_t, w_hh)
 
 
+def _decaying(chunk, d_c, decay, arrived):
+    """∂c of each step, the last one first; what it becomes is kept and decayed for the next."""
+    parts = reversed(chunk.split(decay)), reversed(chunk.split(arrived))
+    for d_c_t, decay_t, arrived_t in zip(d_c, *parts, strict=True):
+        yield d_c_t
+        arrived_t.copy_(d_c_t)
+        d_c_t.mul_(decay_t)
+
+
 TORCH = Loops(_forward_steps, _backward_steps)
 
 
-def _forward(steps, h, c, w_ih, w_hh, b_ih, b_hh, layout, loops, keep=False):
+def _forward(steps, h, c, decay, w_ih, w_hh, b_ih, b_hh, layout, loops, keep=False):
     """States [S, H] and last c [B, H]; to keep: gates [S, 4H] (i, f, G, o) and q [S, H]."""
     size = w_hh.shape[1]
     scale = steps.new_ones(4, size, 1)
@@ -141,13 +168,18 @@ def _forward(steps, h, c, w_ih, w_hh, b_ih, b_hh, layout, loops, keep=False):
     h = steps.new_zeros(layout.n_sequences, size) if h is None else h
     q = steps.new_zeros(layout.n_sequences, size) if c is None else -2 * c
     final = torch.empty_like(q)
+    part, arrived = None, (None, None)
+    if decay is not None:
+        arrived = torch.empty_like(q), torch.empty_like(q)
     for chunk in chunks:
         rows = slice(chunk.start, chunk.end) if keep else slice(0, len(chunk))
         gates, new_q = all_gates[rows], all_q[rows]
         torch.addmm(bias, steps[chunk.start : chunk.end], inputs, out=gates)
         new = states[chunk.start : chunk.end]
         running = chunk.sizes[0]
-        run_steps(chunk, h[:running], q[:running], hidden, gates, new_q, new)
+        if decay is not None:
+            part = decay[chunk.start : chunk.end]
+        run_steps(chunk, h[:running], q[:running], hidden, gates, new_q, new, part, *arrived)
         chunk.ends(new_q, out=final)
         last = slice(-chunk.sizes[-1], None)
         h, q = new[last], new_q[last] if keep else new_q[last].clone()
@@ -156,10 +188,10 @@ def _forward(steps, h, c, w_ih, w_hh, b_ih, b_hh, layout, loops, keep=False):
 
 class _LSTM(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, steps, h, c, w_ih, w_hh, b_ih, b_hh, layout, loops):
-        tensors = (steps, h, c, w_ih, w_hh, b_ih, b_hh)
+    def forward(ctx, steps, h, c, decay, w_ih, w_hh, b_ih, b_hh, layout, loops):
+        tensors = (steps, h, c, decay, w_ih, w_hh, b_ih, b_hh)
         states, final, *ctx.kept = _forward(*tensors, layout, loops, keep=True)
-        ctx.save_for_backward(steps, h, c, w_ih, w_hh, states)
+        ctx.save_for_backward(steps, h, c, decay, w_ih, w_hh, states)
         ctx.layout, ctx.loops = layout, loops
         ctx.set_materialize_grads(False)
         return states, final
@@ -167,7 +199,7 @@ class _LSTM(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, grad_final):
-        steps, h, c, w_ih, w_hh, states = ctx.saved_tensors
+        steps, h, c, decay, w_ih, w_hh, states = ctx.saved_tensors
         all_gates, all_q, _ = ctx.kept
         size = w_hh.shape[1]
         chunks = ctx.layout.chunks(max(1, CHUNK_SIZE // size))
@@ -181,17 +213,31 @@ class _LSTM(torch.autograd.Function):
         if grad_final is not None:
             d_c += grad_final
         first_q = None if c is None else -2 * c
+        d_decay, part, arrived, arrived_c = None, None, None, None
+        if decay is not None:
+            d_decay, all_arrived = torch.empty_like(decay), buffers.empty(2, n_rows, size)
         carry, run_steps = None, (ctx.loops or TORCH).backward
         for chunk in reversed(chunks):
             rows = slice(chunk.start, chunk.end)
             gates, d = all_gates[rows], all_d[: len(chunk)]
             before, above, to_c, u = spaces[:, : len(chunk)]
-            chunk.previous(all_q, first_q, out=before)
+            chunk.previous(all_q, first_q, before, decay)
             chunk.collect(grad, carry, out=above)
             carry = steps.new_zeros(chunk.sizes[0], size)
-            q = all_q[rows]
-            run_steps(chunk, gates, q, states[rows], before, above, w_hh, d, to_c, u, d_c, carry)
-            chunk.previous(states, h, out=before)
+            if decay is not None:
+                part, (arrived, arrived_c) = decay[rows], all_arrived[:, : len(chunk)]
+                arrived.zero_()
+            run_steps(
+                *(chunk, gates, all_q[rows], states[rows], before, above, w_hh),
+                *(d, to_c, u, d_c, carry, part, arrived, arrived_c),
+            )
+            if decay is not None:
+                chunk.previous(all_q, first_q, before)
+                torch.mul(before, arrived_c, out=d_decay[rows]).mul_(-0.5)  # q = -2 c
+            chunk.previous(states, h, before)
+            if decay is not None:
+                d_decay[rows].addcmul_(before, arrived)
+                before.mul_(part)
             flat = d.view(len(chunk), 4 * size)
             d_hh.addmm_(before.t(), flat)
             d_ih.addmm_(steps[rows].t(), flat)
@@ -199,4 +245,5 @@ class _LSTM(torch.autograd.Function):
             if d_steps is not None:
                 torch.mm(flat, w_ih, out=d_steps[rows])
         d_h, d_c = None if h is None else carry, None if c is None else d_c
-        return d_steps, d_h, d_c, d_ih.t(), d_hh.t(), d_bias, d_bias.clone(), None, None
+        d_bias = (d_bias, d_bias.clone())
+        return d_steps, d_h, d_c, d_decay, d_ih.t(), d_hh.t(), *d_bias, None, None

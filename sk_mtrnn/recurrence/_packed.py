@@ -61,6 +61,45 @@ class Chunk:
             return now, now[:-1]
         return rows.split_with_sizes(self.sizes), rows.split_with_sizes(self._pairs)[:-1:2]
 
+    def arriving(self, states, decay, out):
+        """States as they arrive at the steps: γ ⊙ h, computed when a step asks for its own.
+
+        Parameters
+        ----------
+        states : tuple of Tensors (b_t, H)
+            h before each step.
+        decay : Tensor of shape (end - start, H) or None
+            γ; None: 1.
+        out : Tensor of shape (b, H)
+            Holds the states of one step, until the next asks.
+        """
+        if decay is None:
+            return states
+        pairs = zip(states, self.split(decay), strict=True)
+        return (torch.mul(h, decay_t, out=out[: len(h)]) for h, decay_t in pairs)
+
+    def departing(self, states, decay, arrived):
+        """Where each step, the last one first, adds ∂L/∂(γ ⊙ h); the way back of `arriving`.
+
+        Parameters
+        ----------
+        states : iterable of Tensors (b_t, H)
+            Where ∂L/∂h belongs, the last step first.
+        decay : Tensor of shape (end - start, H) or None
+            γ; None: 1, and the steps add to ``states`` themselves.
+        arrived : Tensor of shape (end - start, H)
+            Of zeros; filled with ∂L/∂(γ ⊙ h).
+        """
+        if decay is None:
+            return states
+        return self._departing(states, decay, arrived)
+
+    def _departing(self, states, decay, arrived):
+        parts = reversed(self.split(decay)), reversed(self.split(arrived))
+        for h, decay_t, arrived_t in zip(states, *parts, strict=True):
+            yield arrived_t
+            h.addcmul_(decay_t, arrived_t)  # once the next is asked for, or if there is one
+
     def ends(self, rows, out):
         """Copy the last row of each sequence that ends in the chunk into ``out`` (B, H)."""
         if self.equal:
@@ -90,7 +129,7 @@ class Chunk:
             last = len(self) - self.sizes[-1]
             out[last : last + len(carry)] += carry
 
-    def previous(self, states, initial, out):
+    def previous(self, states, initial, out, decay=None):
         """Gather for every row the state one step earlier.
 
         Parameters
@@ -101,6 +140,8 @@ class Chunk:
             The states before the first step; None: zeros.
         out : Tensor of shape (end - start, H)
             Filled and returned.
+        decay : Tensor of shape (S, H), default=None
+            What they are multiplied by.
         """
         running = self.sizes[0]
         if self.start:
@@ -113,7 +154,7 @@ class Chunk:
             out[running:] = states[self.start : self.end - running]
         else:
             torch.cat(self.split_states(states[self.start : self.end])[1], out=out[running:])
-        return out
+        return out if decay is None else out.mul_(decay[self.start : self.end])
 
 
 class PackedLayout:

@@ -112,6 +112,31 @@ def stepping_cell(layer):
     return (TanhCell if layer.nonlinearity == "tanh" else ReluCell)(*weights)
 
 
+class SteppingDecay:
+    """A trained `DecayLayer` that reads one time step; its weights copied.
+
+    Parameters
+    ----------
+    layer : DecayLayer
+        In one direction.
+    """
+
+    def __init__(self, layer):
+        self._ends = np.cumsum(layer.widths)[:-1]
+        names = ("input_weight", "input_bias", "state_weight", "state_bias")
+        weights = (getattr(layer, name).detach().cpu().numpy().copy() for name in names)
+        self._input_weight, self._input_bias, self._state_weight, self._state_bias = weights
+
+    def step(self, x):
+        """The columns of a step, x (..., F), to what the cell reads, and γ_h (..., H)."""
+        others, last, observed, since = np.split(x, self._ends, axis=-1)
+        rate = since * self._input_weight + self._input_bias
+        values = (observed + (1 - observed) * np.exp(-np.maximum(rate, 0))) * last
+        rate = since.dot(self._state_weight.T) + self._state_bias
+        inputs = np.concatenate([others, values, observed], axis=-1)
+        return inputs, np.exp(-np.maximum(rate, 0))
+
+
 class SteppingStack:
     """A trained `RecurrentStack` that reads one time step and keeps its states.
 
@@ -126,6 +151,7 @@ class SteppingStack:
     """
 
     def __init__(self, recurrence, shape):
+        self.decay = None if recurrence.decay is None else SteppingDecay(recurrence.decay)
         self.cells = [stepping_cell(layer) for layer in recurrence.layers]
         self.shape = shape
         self.reset()
@@ -136,6 +162,9 @@ class SteppingStack:
 
     def step(self, x):
         """Advance: x (..., F) to the state (..., D) of the last layer."""
+        if self.decay is not None:
+            x, decay = self.decay.step(x)
+            self.states[0] = tuple(decay * s for s in self.states[0])
         for i, cell in enumerate(self.cells):
             self.states[i] = cell.step(x, self.states[i])
             x = self.states[i][0]
