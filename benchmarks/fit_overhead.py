@@ -19,7 +19,8 @@ from _timing import alternate, clocked
 from torch.nn import functional as F
 
 from sk_mtrnn import MultiTaskRNNClassifier
-from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
+from sk_mtrnn._network import MultiTaskNetwork, PackedInputs
+from sk_mtrnn._reading import TaskSpec
 from sk_mtrnn.inputs import InputSpec
 from sk_mtrnn.recurrence import PackedLayout, reused_buffers
 from sk_mtrnn.relations import resolve_relation

@@ -100,7 +100,8 @@ class Study:
         self._row(label, np.mean(rows, axis=0), seconds, spread)
 
     def _head(self, title):
-        print(f"{title:34}" + "".join(f"{column:>14}" for column in self.columns) + f"   s a {self.unit}")
+        columns = "".join(f"{column:>14}" for column in self.columns)
+        print(f"{title:34}{columns}   s a {self.unit}")
 
     def _row(self, name, row, seconds=None, spread=None):
         cells = []
@@ -111,4 +112,3 @@ class Study:
             cells.append(f"{cell:>14}")
         ending = "" if seconds is None else f"{seconds:11.0f}"
         print(f"{name:34}" + "".join(cells) + ending, flush=True)
-

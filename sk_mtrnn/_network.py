@@ -1,8 +1,6 @@
 """The module: packed inputs, shared recurrence, pooling, relations between tasks, heads."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -10,90 +8,11 @@ from torch.nn import functional as F
 
 from ._built import built
 from ._heads import Heads, Outputs
-from ._pooling import TaskPooling
+from ._reading import Reading
 from .inputs import InputLayer
 from .recurrence import RecurrentStack, SeededDropout
 from .relations import RelationContext, RelationModule
 from .sharing import SharedRecurrence, SharingContext, TaskInputs
-
-
-def _unlinked():
-    return None
-
-
-class TaskSpec(NamedTuple):
-    """What the network knows of a task.
-
-    Attributes
-    ----------
-    name : object
-    n_outputs : int
-        C_k.
-    predicted : callable
-        Outputs to predictions, as in `Task`.
-    layer : int, default=-1
-        Which layer it reads.
-    channels : tuple of int or None, default=None
-        Its own channels of x.
-    delay : int, default=0
-        Step t is read off step t + delay.
-    build_transitions : callable, default=None
-        ``() -> LinearChain or None``: what links the labels of neighbouring steps.
-    """
-
-    name: object
-    n_outputs: int
-    predicted: Callable
-    layer: int = -1
-    channels: tuple | None = None
-    delay: int = 0
-    build_transitions: Callable = _unlinked
-
-
-class Reading(nn.Module):
-    """What some tasks read off one layer.
-
-    Legend: S steps in all, B sequences, F inputs, D state width; P is 1 where all tasks read the
-    same, else the number of tasks here.
-
-    Parameters
-    ----------
-    tasks : tuple of int
-        Rising.
-    layer : int
-    pooling : str
-    size : int
-        D, and F more with ``input_skip``.
-    input_skip : bool
-        Whether they see x beside the states.
-    common : bool, default=False
-        Whether they read the common states rather than those of their own.
-    """
-
-    def __init__(self, tasks, layer, pooling, size, input_skip, common=False):
-        super().__init__()
-        self.tasks = tasks
-        self.layer = layer
-        self.size = size
-        self.input_skip = input_skip
-        self.common = common
-        self.pooling = TaskPooling(pooling, size, len(tasks))
-
-    def states(self, shared, inputs, layout):
-        """States of every step (P, S, D) and the final ones (P, B, D)."""
-        states, final = (shared.common if self.common else shared.layers)[self.layer]
-        if 1 < len(states) != len(self.tasks):
-            states, final = states[list(self.tasks)], final[list(self.tasks)]
-        if not self.input_skip:
-            return states, final
-        own = [inputs[task] for task in self.tasks] if len(inputs) > 1 else inputs
-        own = torch.stack(own)  # [1 or P, S, F]
-        last = torch.stack([layout.last(x) for x in own])  # [1 or P, B, F]
-        return _beside(states, own), _beside(final, last)
-
-    def features(self, states, final, layout, pooled):
-        """What heads read of states: (P, S, D), or pooled (P, B, D)."""
-        return self.pooling(states, final, layout) if pooled else states
 
 
 class MultiTaskNetwork(nn.Module):
@@ -431,12 +350,6 @@ class MultiTaskNetwork(nn.Module):
         pooled = reading.pooling(states, final, layout)  # [1 or K, B, D]
         whole = [i for i, k in enumerate(reading.tasks) if not self.per_step[k]]
         return (pooled[whole] if whole and len(pooled) > 1 else pooled).mean(0)
-
-
-def _beside(states, inputs):
-    """(P, M, D) and (Q, M, F), one of P and Q may be 1, to (max(P, Q), M, D + F)."""
-    width = max(len(states), len(inputs))
-    return torch.cat([part.expand(width, -1, -1) for part in (states, inputs)], dim=2)
 
 
 class PackedInputs:

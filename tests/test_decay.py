@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
 from refusals import refused
+
 from sk_mtrnn import MultiTaskRNNRegressor, RegressionTask
 from sk_mtrnn.missing import since_observed
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from sk_mtrnn import Ragged
-from sk_mtrnn._network import MultiTaskNetwork, PackedInputs, TaskSpec
+from sk_mtrnn._network import MultiTaskNetwork, PackedInputs
+from sk_mtrnn._reading import TaskSpec
 from sk_mtrnn.inputs import InputSpec
 from sk_mtrnn.recurrence import PackedLayout, RecurrentStack, SeededDropout
 from sk_mtrnn.relations import resolve_relation

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .._network import TaskSpec
+from .._reading import TaskSpec
 from ..inputs import channel_index
 
 

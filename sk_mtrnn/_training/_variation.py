@@ -52,6 +52,4 @@ class Variation:
         altered = Ragged(batch.values, offsets, chosen.feature_names, None, chosen.categorical)
         order = packed_order(offsets, altered.lengths, np.arange(len(samples)))
         steps = self.encode(altered).values.take(order.rows, axis=0)
-        return steps, order._replace(
-            samples=samples[order.samples], rows=batch.rows[order.rows]
-        )
+        return steps, order._replace(samples=samples[order.samples], rows=batch.rows[order.rows])
