@@ -38,6 +38,7 @@ TOPICS = (
     "epoch",
     "fit_overhead",
     "many_tasks",
+    "holes",
     "scaling",
     "peers",
     "parallel_search",
