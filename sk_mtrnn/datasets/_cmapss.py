@@ -69,8 +69,8 @@ Licence: published by NASA as open data.
     prefer_skip_nested_validation=True,
 )
 def fetch_cmapss(
-    *,
     subset="FD001",
+    *,
     cap=None,
     data_home=None,
     download_if_missing=True,

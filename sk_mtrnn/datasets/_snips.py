@@ -61,8 +61,8 @@ Licence: Creative Commons CC0 1.0, https://github.com/sonos/nlu-benchmark
     prefer_skip_nested_validation=True,
 )
 def fetch_snips(
-    *,
     subset="all",
+    *,
     data_home=None,
     download_if_missing=True,
     as_frame=False,

@@ -70,8 +70,8 @@ International (CC BY-SA 4.0), https://creativecommons.org/licenses/by-sa/4.0/
     prefer_skip_nested_validation=True,
 )
 def fetch_universal_dependencies(
-    *,
     treebank="af_afribooms",
+    *,
     data_home=None,
     download_if_missing=True,
     as_frame=False,
