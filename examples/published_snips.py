@@ -34,6 +34,7 @@ def scores(where, seed, *, columns=COLUMNS, transitions="learned", **changes):
         "bidirectional": True,
         "dropout": 0.4,
         "input_dropout": 0.4,
+        "pooling": "max",
         "unknown_rate": "frequency",
         "learning_rate": 0.003,
         "learning_rate_schedule": "cosine",
@@ -90,6 +91,7 @@ if __name__ == "__main__":
         },
         floors=floors,
         ablations={
+            "last state for the intent": {"pooling": "last"},
             "steps not linked": {"transitions": None},
             "transitions constrained": {"transitions": "constrained"},
             "no unknown words": {"unknown_rate": 0.0},

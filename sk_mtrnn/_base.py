@@ -217,6 +217,7 @@ class BaseMultiTaskRNN(PredictionMixin, NewTaskMixin, SharedStatesMixin, BaseEst
         training.check_callbacks(self.callbacks)
         training.resolve_device(self.device)
         training.check_amp(self)
+        training.check_decay(self)
 
     def _start(self, labels, partial=False):
         """Decide names and types of the tasks, and forget what an earlier fit left."""

@@ -38,14 +38,14 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
         that channel twice. None: a step is one unit of time.
     categorical_features : array-like of int, str or bool, "from_dtype", or None, default=None
         Channels of X that hold categories: indices, names, or a mask. Their values are integers
-        from 0 on, or in DataFrames any symbols. "from_dtype": the columns of a categorical dtype.
-        None: none but those that X marks itself, as what
-        `sk_mtrnn.preprocessing.TokenEncoder` gives does.
+        from 0 on, or in DataFrames (a panel, or a list of one a sample) any symbols. "from_dtype":
+        the columns of a categorical dtype. None: none but those that X marks itself, as what
+        `sk_mtrnn.preprocessing.TokenEncoder` gives does, and categorical columns of numbers.
     embedding_dim : "auto", int or dict, default="auto"
         Width of the embedding of a categorical channel. "auto": the least of 64, n / 2 and
         6 n^(1/4), with n the number of categories in training. In a dict from channel to width, an
-        array of shape (n_codes, width) is where the embeddings start, row i that of code i; its
-        rows are known categories even where training lacks them.
+        array of shape (n_codes, width) is where the embeddings start, row i that of code i, or of
+        the i-th symbol; its rows are known categories even where training lacks them.
     unknown_rate : float in [0, 1) or "frequency", default=0.0
         Share of the categories that training reads as unknown, so that the network learns what to
         make of categories that training lacks. "frequency": 1 / (1 + n) of a category that stands n
@@ -199,7 +199,8 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
     categories_ : dict of channel to ndarray of shape (n_categories,)
         The known categories of every categorical channel, by name, or index where X has no names.
     embeddings_ : dict of channel to ndarray of shape (n_categories + 1, dim)
-        Their embeddings; the last row is that of unknown categories, NaN included.
+        Their embeddings; the last row is that of unknown categories, NaN included. With
+        ``sharing="none"`` each task has its own, on an axis in front.
     net_ : skorch.NeuralNet
         The network; ``net_.module_`` is the torch module.
 
@@ -362,6 +363,7 @@ class MultiTaskRNNClassifier(ClassifierMixin, BaseMultiTaskRNN):
         its task. A chunk may lack the labels of whole tasks (and a DataFrame their columns).
 
         Between chunks ``learning_rate``, ``weight_decay``, ``batch_size``, ``dropout``,
+        ``input_dropout``, ``sampler``, ``augmentation``,
         ``max_grad_norm``, ``batching``, ``gradient_aggregation``, fixed ``task_weights`` and
         ``class_weight`` may change; what decides the network or the tasks may not. How related
         tasks are is measured on the first chunk.

@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from .metrics import multitask_scorer
+from .metrics import exact_match, multitask_scorer
 from .model_selection import stratified_fraction
 
 
@@ -69,10 +69,14 @@ def watched_score(estimator, X, y, sequences, sample_weight, held_out):
     scoring = estimator.scoring
     if scoring is None or not len(held_out):
         return None
-    if inspect.isfunction(scoring) and scoring.__module__.startswith("sklearn.metrics"):
+    if inspect.isfunction(scoring) and "y_true" in inspect.signature(scoring).parameters:
+        if scoring is exact_match:
+            maker = "exact_match_scorer()"
+        else:
+            maker = f"multitask_scorer({scoring.__name__})"
         raise ValueError(
-            f"scoring must be a scorer, found the metric function {scoring.__name__}; "
-            f"multitask_scorer({scoring.__name__}) makes one."
+            f"scoring must be a scorer, found the metric function {scoring.__name__}; {maker} "
+            "makes one, and task_scorer one of a single task."
         )
     scorer = multitask_scorer(scoring) if isinstance(scoring, str) else scoring
     # a table keeps its column names; sequences are not read twice

@@ -1,5 +1,6 @@
 """The module: packed inputs, shared recurrence, pooling, relations between tasks, heads."""
 
+import copy
 from functools import partial
 
 import torch
@@ -90,10 +91,14 @@ class MultiTaskNetwork(nn.Module):
         self.n_related = n_tasks = len(tasks)  # those added later stand beside the relation
         self.n_features = n_features
         self.tasks = list(tasks)
-        self.input_layer = InputLayer(inputs, input_dropout)
         self.inputs = TaskInputs(n_features, [task.channels for task in tasks])
         context = SharingContext(n_tasks, n_features, tuple(hidden_layer_sizes), stack)
         self.sharing = built(sharing, context, SharedRecurrence)
+        first = InputLayer(inputs, input_dropout)
+        n_layers = n_tasks if self.sharing.is_apart and inputs.tables else 1
+        self.input_layers = nn.ModuleList(
+            [first, *(copy.deepcopy(first) for _ in range(n_layers - 1))]
+        )
         self.input_skip = input_skip
         self.pooling = pooling
         self.readings = nn.ModuleList()
@@ -205,7 +210,7 @@ class MultiTaskNetwork(nn.Module):
             self.sharing.is_one_stack
             and alone
             and not self.input_skip
-            and self.input_layer.is_plain
+            and self.input_layers[0].is_plain
             and not self.transitions
             and self.stacks[0].front is None
             and all((t.layer, t.channels, t.delay) == (top, None, 0) for t in self.tasks)
@@ -215,7 +220,7 @@ class MultiTaskNetwork(nn.Module):
         """Parameters which the losses of all tasks go through; none without a shared recurrence."""
         shared = self.sharing.shared_parameters(min(reading.layer for reading in self.readings))
         related = self.relation.shared_parameters() if self.n_related == len(self.tasks) else []
-        return [*shared, *related] if shared else []
+        return [*self.input_layers.parameters(), *shared, *related] if shared else []
 
     @property
     def width(self):
@@ -224,7 +229,7 @@ class MultiTaskNetwork(nn.Module):
 
     def _read(self, inputs):
         """What the recurrence reads: a list of 1 or K Tensors of shape (S, F)."""
-        return self.inputs(self.input_layer(inputs.steps))
+        return self.inputs([layer(inputs.steps) for layer in self.input_layers])
 
     def _shared(self, inputs, layout):
         """What the recurrence gives: SharedStates."""

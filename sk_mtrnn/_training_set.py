@@ -33,7 +33,7 @@ def training_set(estimator, sequences, steps, targets, task_set, samples, seed):
     Raises
     ------
     ValueError
-        If an augmentation does not fit the channels of X.
+        If an augmentation does not fit the channels of X, or no task has classes to balance.
     """
     inputs = estimator._inputs
     data = training.SequenceData(
@@ -41,6 +41,11 @@ def training_set(estimator, sequences, steps, targets, task_set, samples, seed):
     )
     if estimator.sampler == "balanced":
         memberships = task_set.memberships(targets, sequences.lengths, samples)
+        if not memberships:
+            raise ValueError(
+                "sampler='balanced' makes classes even, but no task has any: expected at least one "
+                f"classification task, found {list(task_set.types.values())}."
+            )
         data.probabilities = balanced_probabilities(memberships, n_samples=len(samples))
     augmentations = resolve_augmentation(estimator.augmentation)
     if augmentations:

@@ -171,7 +171,7 @@ def test_widths_by_channel(words):
     three = [np.column_stack([x, x[:, 1] // 2]) for x in X]
     fitted = model(categorical_features=[1, 2], embedding_dim={1: 5}).fit(three, y)
     assert {c: e.shape for c, e in fitted.embeddings_.items()} == {1: (7, 5), 2: (4, 2)}
-    assert fitted.net_.module_.input_layer.spec.width == 1 + 5 + 2
+    assert fitted.net_.module_.input_layers[0].spec.width == 1 + 5 + 2
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_widths_by_channel(words):
         ({1: np.full((6, 2), np.nan)}, ("embedding_dim of channel 1", "finite")),
         ({1: [["a"] * 2] * 6}, ("embedding_dim of channel 1", "array of numbers")),
         ({0: 3}, ("embedding_dim must name categorical channels", "found 0")),
-        ({"word": 3}, ("embedding_dim", "unknown 'word'")),
+        ({"word": 3}, ("embedding_dim", "found 'word'")),
         ({1: 0}, ("embedding_dim of channel 1", "positive integer")),
         ({1: "wide"}, ("embedding_dim of channel 1", "found 'wide'")),
     ],
@@ -206,11 +206,11 @@ def test_values_that_are_no_codes_are_refused(value, kind, words):
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
-        ([2], ("categorical_features", "unknown 2")),
-        (["word"], ("categorical_features", "unknown 'word'")),
+        ([2], ("categorical_features", "found 2")),
+        (["word"], ("categorical_features", "found 'word'")),
         ([True], ("categorical_features", "2 booleans", "found 1")),
         ([1, -1], ("categorical_features", "twice")),
-        ([1.5], ("categorical_features", "unknown 1.5")),
+        ([1.5], ("categorical_features", "found 1.5")),
         ("word", ("categorical_features",)),
     ],
 )
@@ -222,7 +222,7 @@ def test_unknown_channels_are_refused(given, parts, words):
 
 def test_an_unknown_column_of_a_frame_is_refused(words):
     X, y = words
-    with refused("categorical_features", "['value', 'word']", "unknown 'token'"):
+    with refused("categorical_features", "['value', 'word']", "found 'token'"):
         model(categorical_features=["token"]).fit(panel(X), y)
 
 
@@ -250,7 +250,7 @@ def test_frequency_is_one_over_one_more_than_the_count(words):
     X, y = words
     fitted = model(categorical_features=[1], unknown_rate="frequency").fit(X, y)
     counts = np.bincount(np.concatenate(X)[:, 1].astype(int))
-    (table,) = fitted.net_.module_.input_layer.spec.tables
+    (table,) = fitted.net_.module_.input_layers[0].spec.tables
     np.testing.assert_allclose(table.unknown_rates, [*(1 / (1 + counts)), 0])
     assert fitted.embeddings_[1][-1].any()  # it was learned
 
@@ -261,7 +261,7 @@ def test_input_dropout_acts_on_the_input_while_training(words):
     dropped = model(categorical_features=[1], input_dropout=0.5).fit(X, y)
     assert not np.allclose(plain.predict(X), dropped.predict(X))
     np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
-    layer = dropped.net_.module_.input_layer
+    layer = dropped.net_.module_.input_layers[0]
     layer.train()
     read = layer(torch.ones(1000, 2)).detach()
     assert (read == 0).double().mean().item() == pytest.approx(0.5, abs=0.05)
@@ -273,7 +273,7 @@ def test_input_dropout_may_change_between_chunks(words):
     X, y = words
     fitted = model(categorical_features=[1], dropout=0.3, input_dropout=0.5).partial_fit(X, y)
     fitted.set_params(dropout=0.1, input_dropout=0.2).partial_fit(X, y)
-    assert fitted.net_.module_.input_layer.dropout.p == 0.2
+    assert fitted.net_.module_.input_layers[0].dropout.p == 0.2
     assert fitted.net_.module_.dropout.p == 0.1
 
 
@@ -343,3 +343,79 @@ def test_linked_steps_and_words_go_together(words):
         random_state=0,
     ).fit(X, Y)
     assert fitted.score(X, Y) > 0.95
+
+
+def test_symbols_keep_their_place_whatever_training_holds(words):
+    """Category i of a dtype is code i, so that an array of vectors fits every part of the data."""
+    X, y = words
+    frame = panel(X, symbols=list("abcdef"))
+    frame["word"] = pd.Categorical(frame["word"], categories=list("abcdef"))
+    part = frame[~frame["word"].isin(["b"])]
+    start = np.random.default_rng(0).normal(size=(6, 2))
+    rows = part.index.get_level_values(0).unique()
+    options = {"categorical_features": "from_dtype", "embedding_dim": {"word": start}}
+    fitted = model(**options, learning_rate=1e-12).fit(part, y[rows])
+    np.testing.assert_allclose(fitted.embeddings_["word"][:-1], start, rtol=1e-5)
+    assert fitted.categories_["word"].tolist() == list("abcdef")
+    with refused("embedding_dim of channel 'word'", "each of its 6 symbols", "found 7 rows"):
+        model(**{**options, "embedding_dim": {"word": np.zeros((7, 2))}}).fit(part, y[rows])
+
+
+def test_what_was_categorical_stays_so(words):
+    """At predict the columns of fit count, whatever their dtype is now."""
+    X, y = words
+    frame = panel(X)
+    frame["word"] = 10 * frame["word"].astype(int)
+    marked = frame.astype({"word": "category"})
+    for given in ("from_dtype", None):
+        fitted = model(categorical_features=given).fit(marked, y)
+        np.testing.assert_array_equal(fitted.predict(frame), fitted.predict(marked))
+        assert fitted.categories_["word"].tolist() == [0, 10, 20, 30, 40, 50]
+    frames = [part.droplevel(0) for _, part in frame.groupby(level=0)]
+    mixed = [frames[0], *(part.astype({"word": "category"}) for part in frames[1:])]
+    listed = model(categorical_features="from_dtype").fit(mixed, y)
+    np.testing.assert_array_equal(listed.predict(frames), fitted.predict(frame))
+    text = panel(X, symbols=list("abcdef"))
+    named = model(categorical_features="from_dtype").fit(text.astype({"word": "category"}), y)
+    np.testing.assert_array_equal(
+        named.predict(text), named.predict(text.astype({"word": "category"}))
+    )
+
+
+def test_frames_of_nullable_dtypes(words):
+    X, y = words
+    frames = [pd.DataFrame(x, columns=["value", "word"]).convert_dtypes() for x in X]
+    frames[0].loc[0, "value"] = pd.NA
+    options = {"missing": "mask", "categorical_features": ["word"]}
+    fitted = model(**options).fit(frames, y)
+    holes = [x.copy() for x in X]
+    holes[0][0, 0] = np.nan
+    arrays = model(missing="mask", categorical_features=[1]).fit(holes, y)
+    np.testing.assert_array_equal(fitted.predict(frames), arrays.predict(holes))
+
+
+def test_tasks_that_share_nothing_share_no_embeddings(words):
+    X, y = words
+    rng = np.random.default_rng(0)
+    options = {"sharing": "none", "categorical_features": [1], "max_grad_norm": None}
+    one = np.column_stack([y, rng.normal(size=len(y))])
+    two = np.column_stack([y, rng.normal(size=len(y))])
+    first, second = model(**options).fit(X, one), model(**options).fit(X, two)
+    np.testing.assert_array_equal(first.predict(X)[:, 0], second.predict(X)[:, 0])
+    assert first.embeddings_[1].shape == (2, 7, 3)
+    assert (first.embeddings_[1][0] != first.embeddings_[1][1]).any()
+    alone = model(categorical_features=[1], max_grad_norm=None).fit(X, y)
+    np.testing.assert_allclose(alone.predict(X), first.predict(X)[:, 0], rtol=1e-5)
+
+
+def test_embeddings_are_shared_parameters(words):
+    X, y = words
+    Y = np.column_stack([y, -y])
+    fitted = model(categorical_features=[1]).fit(X, Y)
+    module = fitted.net_.module_
+    assert any(p is module.input_layers[0].embeddings[0] for p in module.shared_parameters())
+    before = fitted.embeddings_[1].copy()
+    fitted.add_task(X, y * 2, name=2)
+    np.testing.assert_array_equal(fitted.embeddings_[1], before)
+    fitted.add_task(X, y * 3, name=3, freeze_trunk=False)
+    assert (fitted.embeddings_[1] != before).any()

@@ -102,6 +102,18 @@ def test_categories_and_booleans():
     assert Concatenate(STATIC).fit_transform(X).categorical is None
 
 
+def test_categories_beside_a_panel_are_category_columns():
+    X = boxed("panel").assign(w=pd.Categorical([2, 5] * 4, categories=[2, 3, 5]))
+    static = STATIC.assign(ward=pd.Categorical(["n", "s", None, "n"], categories=["s", "n"]))
+    out = Concatenate(static).fit_transform(X)
+    pd.testing.assert_series_equal(out["w"], X["w"])
+    assert isinstance(out["ward"].dtype, pd.CategoricalDtype)
+    samples = out.index.get_level_values(0)
+    assert_array_equal(out["ward"].astype(float), samples.map({"a": 1.0, "b": 0.0, "c": np.nan}))
+    packed = Ragged.from_panel(out)
+    assert packed.categorical.tolist() == [False, False, True, False, False, True]
+
+
 def test_the_codes_of_a_fold_are_those_of_all():
     static = pd.DataFrame({"ward": pd.Categorical(["x", "y", "z"])}, index=NAMES)
     X = boxed("ragged")
@@ -187,7 +199,7 @@ def test_a_sample_that_is_not_described():
 
 def test_descriptors_that_are_none():
     X = boxed("ragged")
-    with refused("The 'static' parameter of Concatenate must be an instance of"):
+    with refused("static must be a DataFrame", "found an ndarray of shape (4, 2)."):
         Concatenate(STATIC.to_numpy()).fit(X)
     with refused("static must hold each sample once, found 'a' twice"):
         Concatenate(STATIC.loc[["a", "b", "a", "c"]]).fit(X)
@@ -207,8 +219,28 @@ def test_descriptors_by_position_that_do_not_fit():
         concatenate_static(PARTS, STATIC)
     with refused("static must have shape (n_samples, n_descriptors), found (3,)"):
         concatenate_static(PARTS, [1, 2, 3])
-    with refused("the samples in the order of X"):
+    for static in ([[1, 2], [3], [4]], [["x"]] * 3):
+        with refused("static must be numbers of shape (n_samples, n_descriptors), found [["):
+            concatenate_static(PARTS, static)
+    with refused("static must have shape (n_samples, n_descriptors), found ()"):
+        concatenate_static(PARTS, None)
+    with refused("static must hold the samples in the order of X", "row 0 X has c and static a"):
         concatenate_static(boxed("ragged"), STATIC.loc[["a", "b", "c"]])
+
+
+@pytest.mark.parametrize(
+    "X", [PARTS, np.ones((3, 2, 2)), *map(boxed, ["ragged", "panel", "series"])]
+)
+def test_sequences_in_the_place_of_descriptors(X):
+    static = STATIC.loc[NAMES]
+    with refused("static must", "found sequences", "first: concatenate_static(X, static)"):
+        concatenate_static(static, X)
+    if not isinstance(X, pd.DataFrame):
+        with refused("static must be a DataFrame", type(X).__name__):
+            Concatenate(X).fit(static)
+        return
+    with refused("static must have one row a sample", "Concatenate(static).fit(sequences)"):
+        Concatenate(X).fit(static)
 
 
 def test_another_width():

@@ -174,6 +174,27 @@ def test_a_name_of_the_index_is_kept():
     assert from_sktime(to_sktime(X)).index.name == "child"
 
 
+def test_category_columns_are_categories():
+    coded = pd.Series([1, 2], dtype="category")
+    frames = [
+        pd.DataFrame({"v": [0.5, 1.5], "c": coded}),
+        pd.DataFrame({"v": [2.5], "c": coded[:1]}),
+    ]
+    frames[1]["c"] = frames[1]["c"].cat.remove_unused_categories()  # of other categories
+    cells = nested([[np.ones(2), coded], [np.ones(1), coded[:1]]])
+    constant = pd.DataFrame({"v": cells.iloc[:, 0], "c": pd.Categorical([1, 2])})
+    for X in (
+        frames,
+        pd.concat(dict(enumerate(frames))).astype({"c": "category"}),
+        cells,
+        constant,
+    ):
+        packed = from_sktime(X)
+        assert packed.categorical.tolist() == [False, True]
+        assert packed[0][0, 1] == 1
+    assert from_sktime([frame[["v"]] for frame in frames]).categorical is None
+
+
 # ------------------------------------------------------------------ refusals
 
 
@@ -233,7 +254,7 @@ def test_what_is_no_container_is_refused(read, X):
 
 def test_tables_are_not_sktimes():
     for X in (np.zeros((2, 3)), pd.DataFrame(np.zeros((2, 3)))):
-        with refused("X must be one of", "sktime", "(2, 3)"):
+        with refused("X must be one of", "sktime", "(2, 3); from_aeon reads it"):
             from_sktime(X)
 
 
@@ -267,6 +288,12 @@ def test_different_channels_are_refused():
         from_sktime(frames)
     with refused("same channels", "sample 1"):
         from_aeon([frame.T for frame in frames])
+    lengths = [pd.DataFrame(np.zeros((2, 3))), pd.DataFrame(np.zeros((2, 4)))]
+    with refused("same channels", "channels in rows: from_aeon reads them"):
+        from_sktime(lengths)
+    with refused("same channels", "channels in columns: from_sktime reads them"):
+        from_aeon([frame.T for frame in lengths])
+    assert_array_equal(from_aeon(lengths).lengths, [3, 4])
 
 
 def test_times_that_run_backwards_are_refused():

@@ -6,7 +6,7 @@ import torch
 from refusals import refused
 
 from sk_mtrnn import MultiTaskRNNRegressor, RegressionTask
-from sk_mtrnn.missing import since_observed
+from sk_mtrnn.missing import since_observed, starts_of
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def by_hand(fitted, X):
     mean, std = np.nanmean(steps, axis=0), np.nanstd(steps, axis=0)
     observed = ~np.isnan(steps[:, 1:3])
     offsets = np.cumsum([0, *(len(x) for x in X)])
-    average = since_observed(observed, offsets, steps[:, 0]).mean(axis=0)
+    starts = starts_of(offsets)
+    average = np.array([since_observed(m, starts, steps[:, 0]).mean() for m in observed.T])
     predicted = []
     for x in X:
         h, c = np.zeros(5), np.zeros(5)

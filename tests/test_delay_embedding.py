@@ -169,3 +169,17 @@ def test_fills_that_are_none():
 def test_another_width():
     with refused("X has 3 features, but TimeDelayEmbedding is expecting 2"):
         TimeDelayEmbedding().fit(sequences()).transform(sequences(3))
+
+
+def test_category_columns_of_a_panel_stay_such():
+    index = pd.MultiIndex.from_product([["a"], range(3)])
+    frame = pd.DataFrame({"v": [0.5, 1.5, 2.5], "c": pd.Categorical([3, 5, 3])}, index=index)
+    out = TimeDelayEmbedding((0, 1), fill=4).fit_transform(frame)
+    kinds = [isinstance(dtype, pd.CategoricalDtype) for dtype in out.dtypes]
+    assert kinds == [False, True, False, True]
+    pd.testing.assert_series_equal(out["c"], frame["c"])
+    assert out["c_lag1"].tolist() == [4, 3, 5]  # fill is a category of its own
+    with refused(
+        "delays must be different nonnegative integers", "found an ndarray of shape (100,)"
+    ):
+        TimeDelayEmbedding(-np.arange(100)).fit(frame)

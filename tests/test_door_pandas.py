@@ -112,3 +112,28 @@ def test_missing_methods_say_what_they_need(panel):
         with pytest.raises(AttributeError) as error:
             getattr(model, method)
         assert text in str(error.value.__cause__)
+
+
+def test_a_long_series_is_not_silently_a_table():
+    """Rows of a DataFrame with dates are hardly one series each."""
+    log = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(20, 3)),
+        index=pd.date_range("2024-01-01", periods=20, freq="h"),
+    )
+    with pytest.warns(UserWarning, match=r"20 univariate series of 3 steps.*SlidingWindow"):
+        fitted = MultiTaskRNNRegressor(max_epochs=1, random_state=0).fit(log, np.arange(20.0))
+    fitted.predict(log)  # it has been said
+    levels = pd.MultiIndex.from_product([range(5), range(2), range(2)], names=list("abc"))
+    with pytest.raises(ValueError, match=r"found a DataFrame with the 3 levels \['a', 'b', 'c'\]"):
+        MultiTaskRNNRegressor().fit(log.set_index(levels), np.arange(20.0))
+
+
+def test_names_that_are_new_or_gone_are_listed():
+    panel = pd.concat({i: pd.DataFrame(np.eye(3), columns=list("abc")) for i in range(4)})
+    fitted = MultiTaskRNNRegressor(max_epochs=1, random_state=0).fit(panel, np.arange(4.0))
+    with pytest.raises(ValueError, match=r"X has 2 features.*expecting 3.*Missing: \['b'\]"):
+        fitted.predict(panel.drop(columns="b"))
+    with pytest.raises(ValueError, match=r"names should match.*Unknown: \['d'\]. Missing: \['a'\]"):
+        fitted.predict(panel.rename(columns={"a": "d"}))
+    with pytest.raises(ValueError, match=r"names should match.*The order differs"):
+        fitted.predict(panel[["c", "b", "a"]])

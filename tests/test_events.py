@@ -254,6 +254,15 @@ def test_a_column_that_stands_twice():
         read(pd.concat([EVENTS, EVENTS["value"]], axis=1))
 
 
+def test_one_column_for_two_parameters():
+    with refused("value must name another column than time, found 'when' for both"):
+        read(EVENTS, value="when")
+    with refused("variable must name another column than sample, found 0 for both"):
+        read(EVENTS, variable=0)
+    named = EVENTS.set_index(EVENTS["who"].rename(3))  # a level called 3, and a column of number 3
+    assert len(read(named, value=-1)) == len(read(EVENTS))
+
+
 @pytest.mark.parametrize(
     ("column", "bad", "message"),
     [
@@ -264,7 +273,8 @@ def test_a_column_that_stands_twice():
         (
             "when",
             "noon",
-            "time must hold numbers, dates or time differences, found 'noon' in row 3",
+            "time must hold numbers, dates or time differences, found 'noon' in row 3 (index 30); "
+            "pd.to_timedelta or pd.to_datetime reads text",
         ),
         ("who", None, "sample must not be missing, found None in row 3 (index 30)"),
         ("what", np.nan, "variable must not be missing, found nan in row 3 (index 30)"),

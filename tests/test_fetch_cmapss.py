@@ -183,3 +183,14 @@ def test_real_counts():
     assert (last[~train].min(), last[~train].max()) == (7, 145)
     assert (np.ptp(engines.data[train].values[:, 3:], axis=0) < 0.011).sum() == 7
     assert np.std(np.minimum(last[~train], 125)) == pytest.approx(40.07, abs=0.005)
+
+
+def test_a_broken_last_row_shifts_no_label(unverified, tmp_path):
+    fill(tmp_path)
+    path = tmp_path / "test_FD001.txt"
+    lines = path.read_text().splitlines()
+    lines[3] = "1 4 not a number"  # the last cycle of the first engine
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.warns(UserWarning, match="line 4 of test_FD001"):
+        engines = fetch_cmapss(data_home=tmp_path)
+    assert list(engines.target["rul"][2]) == [13, 12, 11]

@@ -273,3 +273,14 @@ def test_scorers_and_cross_validation_see_linked_predictions(spans):
     assert multitask_scorer("neg_log_loss")(fitted, X, y) < 0
     predicted = cross_val_predict(model("constrained", max_epochs=1), X, y, cv=3)
     assert len(predicted) == 80
+
+
+def test_chunks_without_labels_of_a_constrained_task(spans):
+    X, y = spans
+    tasks = {"tags": ClassificationTask(transitions="constrained"), "total": "regression"}
+    unlabelled = pd.DataFrame({"total": [x.sum() for x in X]})
+    fitted = MultiTaskRNN(tasks=tasks, random_state=0)
+    fitted.partial_fit(X, unlabelled, classes={"tags": list("BIO")})
+    fitted.partial_fit(X, unlabelled)
+    fitted.partial_fit(X, y.assign(total=unlabelled["total"]))
+    assert n_broken(fitted.predict(X)["tags"]) == 0

@@ -18,7 +18,7 @@ from sk_mtrnn import (
     Ragged,
     RegressionTask,
 )
-from sk_mtrnn.missing import last_observed, since_observed, until_observed
+from sk_mtrnn.missing import last_observed, since_observed, starts_of, until_observed
 
 WAYS = ("mean", "forward", "mask", "decay")
 
@@ -50,9 +50,14 @@ def test_observations_are_those_a_loop_finds():
     values = rng.normal(size=(14, 3))
     observed = rng.random((14, 3)) < 0.4
     time = np.concatenate([np.sort(rng.uniform(0, 9, size=n)) for n in lengths])
-    last = last_observed(values, observed, offsets, np.array([7.0, 8.0, 9.0]))
-    since = since_observed(observed, offsets, time)
-    until = until_observed(observed, offsets, time)
+    starts = starts_of(offsets)
+    last, since, until = np.empty((3, 14, 3))
+    for channel, known in enumerate(observed.T):
+        last[:, channel] = last_observed(
+            values[:, channel], known, starts, [7.0, 8.0, 9.0][channel]
+        )
+        since[:, channel] = since_observed(known, starts, time)
+        until[:, channel] = until_observed(known, offsets, time)
     for start, stop in itertools.pairwise(offsets):
         for channel in range(3):
             value, delta = [7.0, 8.0, 9.0][channel], 0.0
@@ -124,8 +129,8 @@ def test_mask_tells_of_channels_with_holes_only(holes, total):
     assert steps.n_features == 3 + 2 + 2
     observed = ~np.isnan(np.concatenate(holes))[:, :2]
     np.testing.assert_array_equal(steps.values[:, 3:5], observed)
-    offsets = steps.offsets
-    since = since_observed(observed, offsets, np.concatenate([np.arange(len(x)) for x in holes]))
+    starts, time = starts_of(steps.offsets), np.concatenate([np.arange(len(x)) for x in holes])
+    since = np.column_stack([since_observed(known, starts, time) for known in observed.T])
     np.testing.assert_allclose(steps.values[:, 5:7], np.log1p(since / since.mean(axis=0)))
 
 

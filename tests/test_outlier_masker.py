@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from refusals import refused
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.cluster import KMeans
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -31,7 +32,7 @@ DETECTORS = [
 ]
 
 
-class Far(BaseEstimator):
+class Far(OutlierMixin, BaseEstimator):
     """A detector one can read: flags rows that leave [-limit, limit]."""
 
     def __init__(self, limit=3):
@@ -112,6 +113,31 @@ def test_rows_with_holes_are_neither_used_nor_judged():
     channelwise = OutlierMasker(Far(), per_channel=True).fit(X).transform(X)
     assert_array_equal(np.isnan(channelwise[0][1]), [True, True, False])
     assert_array_equal(np.isnan(channelwise[0][2]), [False, True, False])
+
+
+def test_a_detector_that_takes_holes_is_given_them():
+    X = sequences(holes=True)
+    X[0][1] = [np.nan, 99.0, 0.0]
+    X[1][4] = np.nan  # nothing observed: nothing to judge
+    rows = np.concatenate(X)
+    observed = ~np.isnan(rows).all(axis=1)
+    model = OutlierMasker(FOREST).fit(X)
+    expected = np.zeros(rows.shape, dtype=bool)
+    expected[observed] = (clone(FOREST).fit_predict(rows[observed]) == -1)[:, None]
+    assert_array_equal(model.flags_, expected & ~np.isnan(rows))
+    assert model.flags_[1].tolist() == [False, True, True]
+    assert_array_equal(np.concatenate(model.transform(X)), np.where(expected, np.nan, rows))
+    with refused("X must hold a value to fit on, found none"):
+        OutlierMasker(FOREST).fit([np.full((3, 2), np.nan)])
+
+
+def test_category_columns_of_a_panel_stay():
+    index = pd.MultiIndex.from_product([["b", "a"], range(3)])
+    frame = pd.DataFrame({"v": [0.0, 50, 1, 0, 1, 2], "code": [7, 7, 9, 7, 9, 7]}, index=index)
+    frame["code"] = frame["code"].astype("category")
+    out = OutlierMasker(Far()).fit_transform(frame)
+    assert out["v"].isna().tolist() == [False, True, False, False, False, False]
+    pd.testing.assert_series_equal(out["code"], frame["code"])
 
 
 def test_time_stamps_and_categories_stay():
@@ -205,6 +231,14 @@ def test_something_that_is_no_detector(estimator):
         "estimator must be a scikit-learn outlier detector, with fit and", error=TypeError
     ):
         OutlierMasker(estimator).fit(sequences())
+
+
+def test_clusters_are_no_outliers():
+    for estimator in (KMeans(2), make_pipeline(StandardScaler(), KMeans(2))):
+        with refused("such as IsolationForest, found", "KMeans", error=TypeError):
+            OutlierMasker(estimator).fit(sequences())
+    with refused("without predict; novelty=True gives it", error=TypeError):
+        OutlierMasker(LocalOutlierFactor()).fit(sequences())
 
 
 def test_a_classifier_has_nothing_to_say():

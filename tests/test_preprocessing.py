@@ -248,6 +248,97 @@ def test_sparse_output_becomes_dense():
     assert_array_equal(np.concatenate(out), np.eye(3))
 
 
+# ------------------------------------------------------------------ codes of categories
+
+
+def coded(named=True):
+    """A Ragged with codes in the first and third of its four channels."""
+    parts = sequences(4)
+    rng = np.random.default_rng(1)
+    for part in parts:
+        part[:, [0, 2]] = rng.integers(0, 9, size=(len(part), 2))
+    names = ["word", "pitch", "shape", "pace"] if named else None
+    X = Ragged.from_list(parts, names, pd.Index(list("abcd")))
+    return X.with_values(X.values, names, [True, False, True, False])
+
+
+@pytest.mark.parametrize("transformer", [StandardScaler(), PCA(1), PolynomialFeatures(2)])
+def test_codes_go_by_behind_what_the_transformer_gives(transformer):
+    X = coded()
+    model = SequenceTransformer(transformer).fit(X)
+    out = model.transform(X)
+    numbers = pd.DataFrame(X.values[:, [1, 3]], columns=["pitch", "pace"])
+    expected = clone(transformer).fit(numbers)
+    n = expected.transform(numbers).shape[1]
+    assert_allclose(out.values[:, :n], expected.transform(numbers))
+    assert_array_equal(out.values[:, n:], X.values[:, [0, 2]])
+    assert out.categorical.tolist() == [False] * n + [True, True]
+    names = [*expected.get_feature_names_out(), "word", "shape"]
+    assert list(out.feature_names) == names == list(model.get_feature_names_out())
+    assert list(out.index) == list("abcd")
+
+
+def test_columns_of_categories_stay_such_in_a_panel():
+    X = coded()
+    index = pd.MultiIndex.from_tuples(
+        [(i, t) for i, part in enumerate(X) for t in range(len(part))]
+    )
+    frame = pd.DataFrame(X.values, index=index, columns=list(X.feature_names))
+    marked = frame.astype({"word": "category", "shape": "category"}).sample(frac=1, random_state=0)
+    model = SequenceTransformer(StandardScaler()).fit(marked)
+    out = model.transform(marked)
+    assert list(out.columns) == ["pitch", "pace", "word", "shape"]
+    assert out.index.equals(marked.index)
+    pd.testing.assert_frame_equal(out[["word", "shape"]], marked[["word", "shape"]])
+    assert_allclose(out[["pitch", "pace"]].mean(), 0, atol=1e-12)
+    back = model.inverse_transform(out)
+    assert list(back.columns) == list(marked.columns)
+    assert_allclose(back.astype(float), marked.astype(float))
+    encoder = ColumnTransformer([("one", OneHotEncoder(), ["word"])])  # sees what is not marked
+    plain = SequenceTransformer(encoder).fit_transform(frame)
+    assert_array_equal(plain.sum(axis=1), 1)
+
+
+def test_codes_come_back_to_their_places():
+    X = coded()
+    model = SequenceTransformer(StandardScaler()).fit(X)
+    out = model.transform(X)
+    back = model.inverse_transform(out)
+    assert_allclose(back.values, X.values)
+    assert_array_equal(back.categorical, X.categorical)
+    assert list(back.feature_names) == list(X.feature_names)
+    with pytest.raises(ValueError, match="X has 2 features, but SequenceTransformer is expecting"):
+        model.inverse_transform([part[:, :2] for part in out])
+
+
+def test_codes_are_those_that_fit_saw():
+    X = coded(named=False)
+    model = SequenceTransformer(StandardScaler()).fit(X)
+    assert list(model.get_feature_names_out()) == ["x1", "x3", "x0", "x2"]
+    out = model.transform(X)
+    for other in (X.with_values(X.values), list(X)):
+        again = model.transform(other)
+        assert_array_equal(np.concatenate(list(again)), out.values)
+    assert model.transform(X.with_values(X.values)).categorical.tolist() == [False] * 2 + [True] * 2
+    unmarked = model.fit(list(X)).transform(X)
+    assert unmarked.categorical is None
+    assert list(model.get_feature_names_out()) == ["x0", "x1", "x2", "x3"]
+
+
+def test_a_hole_among_codes_stays_one():
+    X = coded()
+    X.values[2, 0] = np.nan
+    out = SequenceTransformer(PCA(1)).fit_transform(X)  # which refuses NaN
+    assert_array_equal(out.values[:, 1], X.values[:, 0])
+
+
+def test_codes_alone_are_nothing_to_transform():
+    X = coded()[:3]
+    codes = X.with_values(X.values[:, [0, 2]], ["word", "shape"], [True, True])
+    with pytest.raises(ValueError, match="channel of numbers to transform, found that all 2 are"):
+        SequenceTransformer(StandardScaler()).fit(codes)
+
+
 # ------------------------------------------------------------------ in pipelines
 
 

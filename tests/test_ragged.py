@@ -91,6 +91,48 @@ def test_panel_keeps_samples_features_and_time_order():
     assert X[1].tolist() == [[7.0, 2.0]]
 
 
+def panel(times=(0.0, 1.0, 2.0), **columns):
+    index = pd.MultiIndex.from_arrays([["m00"] * len(times), times])
+    return pd.DataFrame(columns or {"u": np.arange(len(times))}, index=index)
+
+
+def test_category_columns_of_a_panel_are_marked():
+    codes = pd.Categorical([4, None, 2], categories=[2, 3, 4])
+    X = Ragged.from_panel(panel(u=[0.0, 1.0, 2.0], code=codes).iloc[::-1])
+    np.testing.assert_array_equal(X[0], [[0, 4], [1, np.nan], [2, 2]])
+    assert X.categorical.tolist() == [False, True]
+    assert Ragged.from_panel(panel()).categorical is None
+    dates = pd.Categorical(pd.to_datetime(["2024", "2025", "2024"]))
+    for column in (list("abc"), pd.Categorical(list("abc")), dates):
+        with pytest.raises(ValueError, match=r"found .* in column 'state'\. An estimator reads"):
+            Ragged.from_panel(panel(state=column))
+    with pytest.raises(ValueError, match="numeric") as caught:
+        Ragged.from_panel(panel(state=list("abc")))
+    assert str(caught.value) == (
+        "X must be numeric, found str in column 'state'. An estimator reads such columns of a "
+        "DataFrame, or of a list of DataFrames (one a sample), if categorical_features names them."
+    )
+
+
+def test_time_stamps_of_a_panel_are_no_text():
+    for times in (["9", "10"], pd.Categorical(["9", "10"]), [9, "10"], [b"9", b"10"]):
+        with pytest.raises(ValueError, match=r"as time, found the text b?'(9|10)', which"):
+            Ragged.from_panel(panel(times))
+    days = pd.Categorical(["Mon", "Fri"], categories=["Mon", "Fri"], ordered=True)
+    dates = pd.date_range("2024", periods=2)
+    for times in ([9, 10], dates, dates - dates[0], dates.to_period("D"), dates.date, days):
+        assert Ragged.from_panel(panel(times).iloc[::-1])[0][:, 0].tolist() == [0, 1]
+
+
+def test_a_time_that_stands_twice_is_written_plainly():
+    for times, found in (
+        (np.zeros(2), r"\('m00', 0\.0\) twice"),
+        (pd.to_datetime(["2024", "2024"]), r"\('m00', 2024-01-01 00:00:00\) twice"),
+    ):
+        with pytest.raises(ValueError, match=rf"each \(sample, time\) once, found {found}"):
+            Ragged.from_panel(panel(times))
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -224,3 +266,17 @@ def test_panels_with_a_column_name_twice_are_read_by_position():
     frame = frame.astype(str)
     with pytest.raises(ValueError, match=r"X must be numeric, found .* in column 'a'"):
         Ragged.from_panel(frame.replace("0.5", "x"))
+
+
+def test_lists_of_frames_keep_marks_and_read_nullable_dtypes():
+    frames = [
+        pd.DataFrame({"v": pd.array([1.5, None], dtype="Float64"), "k": pd.Categorical([1, 2])}),
+        pd.DataFrame({"v": [2.0], "k": pd.Categorical([2])}),
+    ]
+    X = Ragged.from_list(frames)
+    assert X.categorical.tolist() == [False, True]
+    np.testing.assert_array_equal(X.values, [[1.5, 1], [np.nan, 2], [2, 2]])
+    plain = Ragged([[1.0, 2.0]], [0, 1], categorical=[False, False])
+    assert len(Ragged.concatenate([Ragged([[1.0, 2.0]], [0, 1]), plain])) == 2
+    with pytest.raises(ValueError, match=r"same categorical features, found those at \[\] and"):
+        Ragged.concatenate([plain, Ragged([[1.0, 2.0]], [0, 1], categorical=[True, False])])

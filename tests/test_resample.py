@@ -180,6 +180,20 @@ def test_categories_are_never_averaged():
 # ------------------------------------------------------------------ containers
 
 
+def test_category_columns_of_a_panel_are_never_averaged():
+    index = pd.MultiIndex.from_product([["b", "a"], [0.0, 0.5, 2.5]], names=["who", "when"])
+    frame = pd.DataFrame({"v": [1.0, 3, 5, 7, 9, 11]}, index=index)
+    frame["code"] = pd.Categorical([2, 9, 2, 9, 2, 2], categories=[2, 5, 9])
+    out = Resample(1).fit_transform(frame)
+    assert out["code"].dtype == frame["code"].dtype
+    assert_array_equal(out["code"].astype(float), [9, np.nan, 2, 2, np.nan, 2])
+    assert_array_equal(out["v"], [2, np.nan, 5, 8, np.nan, 11])
+    with refused("aggregate of the categorical channel 'code' must be one of", "found 'mean'"):
+        Resample(1, {"code": "mean"}).fit(frame)
+    counts = Resample(1, {"code": "count"}).fit_transform(frame)
+    assert counts["code"].tolist() == [2, 0, 1, 2, 0, 1]
+
+
 def test_steps_without_a_clock():
     X = [part[:, 1:] for part in timed()]
     out = Resample(2, "sum").fit_transform(X)
@@ -262,11 +276,12 @@ def test_other_clocks_of_a_panel():
     assert_array_equal(out["u"], [2, 5])
     assert list(out.index) == [(0, 0.0), (0, 2.0)]
     spans = index.set_levels(pd.to_timedelta(index.levels[1], unit="h"), level=1)
-    out = Resample(pd.Timedelta("2h")).fit_transform(frame.set_axis(spans))
-    assert_array_equal(out["u"], [2, 5])
+    for interval in ("2h", pd.Timedelta("2h"), 7200):
+        out = Resample(interval).fit_transform(frame.set_axis(spans))
+        assert_array_equal(out["u"], [2, 5])
     assert list(out.index.get_level_values(1)) == [pd.Timedelta(0), pd.Timedelta("2h")]
     words = pd.MultiIndex.from_product([[0], ["a", "b", "c"]])
-    with refused("The index of X must hold numbers, dates or time differences as time, found"):
+    with refused("must hold numbers, dates or time differences as time, found the text 'a'"):
         Resample(2).fit(frame.set_axis(words))
 
 
@@ -371,3 +386,29 @@ def test_bad_parameters(options, message):
 def test_a_table_has_no_clock():
     with refused("time_feature must be None for a table", "found 0"):
         Resample(1, time_feature=0).fit(np.eye(3))
+
+
+@pytest.mark.parametrize("interval", ["1h", pd.Timedelta("1h")])
+def test_text_is_no_interval_of_numbers(interval):
+    index = pd.MultiIndex.from_product([["a"], [0.0, 1.0]])
+    frame = pd.DataFrame({"t": [0.0, 1.0]}, index=index)
+    message = "is for dates and time differences; found a clock of numbers: give the interval in"
+    for X in (frame, Ragged.from_panel(frame), np.ones((2, 3, 1)), np.ones((2, 3))):
+        with refused("interval=", message):
+            Resample(interval).fit(X)
+    dates = index.set_levels(pd.to_datetime(index.levels[1], unit="h"), level=1)
+    with refused("interval=", message):
+        Resample(interval, time_feature="t").fit(frame.set_axis(dates))
+    with refused("interval=", message):
+        Resample(interval).fit(frame.set_axis(dates)).transform(frame)
+
+
+def test_a_grid_of_absurdly_many_steps():
+    index = pd.MultiIndex.from_product([["a", "b"], pd.date_range("2024", periods=2, freq="365D")])
+    frame = pd.DataFrame({"v": np.ones(4)}, index=index)
+    with refused("interval=0.001 gives 6.31e+10 steps in all, more than 1e+08"):
+        Resample(0.001).fit(frame)
+    with refused("interval=1e-320 gives inf steps in all"):
+        Resample(1e-320, time_feature=0).fit([np.array([[1.0], [1e9]])])
+    with refused("interval=1e-300 gives", "steps in all"):
+        Resample(1e-300, start=0, end=1).fit([np.ones((2, 1))])

@@ -33,7 +33,7 @@ def states(model, X):
     order = data.order(np.arange(len(X)))
     found = []
     with torch.no_grad():
-        for level in module.sharing(module.inputs(inputs.steps), inputs.layout).layers:
+        for level in module.sharing(module.inputs([inputs.steps]), inputs.layout).layers:
             rows = np.empty(level.steps[0].shape)
             rows[order.rows] = level.steps[0].numpy()
             found.append(np.split(rows, sequences.offsets[1:-1]))

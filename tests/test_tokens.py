@@ -61,6 +61,7 @@ def told(column, word, **params):
 # ------------------------------------------------------------------ codes
 
 
+@pytest.mark.filterwarnings("ignore:min_frequency=")
 @settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(max_size=3), min_size=1, max_size=5), min_size=1, max_size=5),
@@ -184,12 +185,20 @@ def test_min_frequency_counts_each_column_in_training():
     assert encoder.fit_transform(train).values[:, 0].tolist() == [1, 1, 1, 0, 0, 0]
 
 
-@pytest.mark.parametrize(("share", "known"), [(0.5, ["a"]), (0.51, []), (0.2, ["a"])])
+@pytest.mark.parametrize(("share", "known"), [(0.5, ["a"]), (0.2, ["a"])])
 def test_min_frequency_as_a_share_of_all_words(share, known):
     train = [["a", "a", "a", "b"], ["c", "d"]]
     encoder = TokenEncoder(("word",), min_frequency=share).fit(train)
     assert encoder.vocabularies_["word"].tolist() == known
     assert encoder.transform(train).values.sum() == 3 * len(known)
+
+
+def test_a_vocabulary_that_is_empty_is_told_of():
+    train = [["a", "a", "a", "b"], ["c", "d"]]
+    encoder = TokenEncoder(("word", "shape"), min_frequency=0.51)
+    with pytest.warns(UserWarning, match=r"min_frequency=0.51 leaves no value .* \['word'\]"):
+        encoder.fit(train)
+    assert encoder.transform(train).values[:, 0].sum() == 0
 
 
 # ------------------------------------------------------------------ containers
@@ -227,6 +236,36 @@ def test_a_series_keeps_its_index():
     packed = TokenEncoder().fit_transform(pd.Series(X, index=index))
     assert packed.index.equals(index)
     assert packed.index.name == "query"
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "category"])
+def test_a_frame_of_words_is_sentences(dtype):
+    keys = [(name, t) for name, words in zip("bca", X, strict=True) for t in range(len(words))]
+    index = pd.MultiIndex.from_tuples(keys, names=["sample", "time"])
+    frame = pd.DataFrame({"token": np.concatenate(X)}, index=index).astype(dtype)
+    encoder = TokenEncoder().fit(frame)
+    for shuffled in (frame, frame.iloc[[*range(5, 12), *range(4, -1, -1)]]):
+        packed = encoder.transform(shuffled)
+        assert packed.index.name == "sample"
+        for name, words in zip("bca", X, strict=True):
+            (found,) = packed[np.flatnonzero(packed.index == name)]
+            assert_array_equal(found, TokenEncoder().fit(X).transform([words])[0])
+    assert list(packed.index) == ["c", "a", "b"]
+    with refused("words as str, found nan (float) in sample 0, step 1"):
+        encoder.transform(frame.astype(object).where((index != ("b", 1))[:, None]))
+
+
+def test_other_frames_are_refused_in_one_line():
+    index = pd.MultiIndex.from_product([range(9), range(9)])
+    two = pd.DataFrame({"a": "x", "b": "y"}, index=index)
+    for frame, found in (
+        (two, "found a DataFrame of shape (81, 2) with 2 index levels."),
+        (two[["a"]].reset_index(drop=True), "of shape (81, 1) with 1 index level."),
+        (two[["a"]][:0], "of shape (0, 1)"),
+    ):
+        with refused("X must be a list, array or Series of sentences", found) as caught:
+            TokenEncoder().fit(frame)
+        assert "\n" not in str(caught.value)
 
 
 def test_permuted_sentences_are_permuted_outputs():
@@ -370,7 +409,7 @@ def test_not_fitted():
 
 
 def test_clone_pickle_and_set_params():
-    encoder = TokenEncoder(("word", vowels), lowercase=False, min_frequency=2).fit(X)
+    encoder = TokenEncoder(("suffix1", vowels), lowercase=False, min_frequency=2).fit(X)
     again = pickle.loads(pickle.dumps(encoder))
     assert_array_equal(again.transform(X).values, encoder.transform(X).values)
     assert clone(encoder).get_params() == encoder.get_params()

@@ -319,11 +319,69 @@ def test_series_that_are_too_short():
         cutter.windows(SERIES, LABELS)
 
 
+DATES = pd.date_range("2024-03-29", periods=T, freq="h")
+STEPS = "horizon and width count rows; found steps from 1h to 50h; asfreq or Resample make them"
+DATED = pd.DataFrame(SERIES, index=DATES).rename(columns=str)
+
+
+@pytest.mark.parametrize("kind", ["frame", "series", "panel"])
+def test_uneven_dates_are_told_of_once(kind):
+    jumps = DATES[:5].append(DATES[5:] + pd.Timedelta("49h"))
+    even, uneven = DATED, DATED.set_axis(jumps)
+    if kind == "series":
+        even, uneven = even["0"], uneven["0"]
+    if kind == "panel":
+        even, uneven = (pd.concat({"a": DATED, "b": X}) for X in (even, uneven))
+    with pytest.warns(UserWarning, match=STEPS) as caught:
+        cutter = SlidingWindow(3).fit(uneven)
+    assert caught[0].filename == __file__
+    cutter.windows(uneven, uneven)  # without a warning
+    cutter.locate(uneven)
+    with pytest.warns(UserWarning, match=STEPS):
+        SlidingWindow(3).fit(even).transform(uneven)
+
+
+def test_repeated_stamps_are_told_of():
+    with pytest.warns(UserWarning, match="found the stamp 2024-03-29 03:00:00 more than once"):
+        SlidingWindow(3).fit(DATED.iloc[[0, 1, 2, 3, 3, 4]])
+
+
+@pytest.mark.parametrize("freq", ["D", "B", "MS", "h", "QS"])
+def test_steps_of_a_calendar_are_even(freq):
+    dates = pd.date_range("2024-03-20", periods=T, freq=freq, tz="Europe/Berlin")  # summer time
+    for index in (dates, pd.DatetimeIndex(dates.to_list()), dates[:2], dates[:1]):
+        SlidingWindow(1).fit(DATED[: len(index)].set_axis(index))
+
+
+def test_labels_of_other_dates():
+    later = DATED["0"].set_axis(DATES + pd.Timedelta("1h"))
+    with refused("y must have the dates of X, found 2024-03-29 01:00:00 in row 0, where X has 2"):
+        SlidingWindow(3).fit(DATED).windows(DATED, later)
+    with refused("y must have the dates of X, found no row in row 12, where X has 2024-03-29 12"):
+        SlidingWindow(3).fit(DATED).windows(DATED, DATED["0"][:12])
+    X, y = SlidingWindow(3).fit(DATED).windows(DATED, later.to_numpy())
+    assert len(X) == len(y)
+
+
+@pytest.mark.parametrize("kind", ["frame", "series", "panel"])
+def test_category_columns_are_categories(kind):
+    frame = DATED.assign(kind=pd.Categorical(np.arange(T) % 3 + 4))
+    X = {"frame": frame, "series": frame["kind"], "panel": pd.concat({"a": frame})}[kind]
+    windows = SlidingWindow(3).fit_transform(X)
+    assert windows.categorical.tolist() == ([True] if kind == "series" else [False, False, True])
+    assert windows[0][:, -1].tolist() == [4, 5, 6]
+    with refused("X must be numeric, found category in column 'kind'"):
+        SlidingWindow(3).fit(frame.assign(kind=pd.Categorical(list("ab") * 10)))
+
+
 @pytest.mark.parametrize("index", [np.arange(T), pd.date_range("2024", periods=T, freq="h")])
 def test_time_that_runs_backwards(index):
     frame = pd.DataFrame(SERIES, index=index).rename(columns=str)
     shuffled = frame.iloc[[0, 1, 3, 2, *range(4, T)]]
-    message = "The index of X must hold time stamps that do not run backwards", "time step 3"
+    message = (
+        "The index of X must hold time stamps that do not run backwards",
+        f"found {index[2]} after {index[3]} in sample 0, time step 3; sort_index()",
+    )
     with refused(*message):
         SlidingWindow(3).fit(shuffled)
     with refused(*message):

@@ -8,6 +8,7 @@ from ._build import OPTIMIZERS, build_net, train
 from ._checks import (
     check_amp,
     check_callbacks,
+    check_decay,
     check_hidden_layer_sizes,
     check_net_params,
     check_time_delays,
@@ -32,6 +33,7 @@ __all__ = [
     "build_net",
     "check_amp",
     "check_callbacks",
+    "check_decay",
     "check_hidden_layer_sizes",
     "check_net_params",
     "check_time_delays",

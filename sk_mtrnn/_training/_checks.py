@@ -113,6 +113,19 @@ def check_amp(estimator):
             )
 
 
+def check_decay(estimator):
+    """Refuse the decay of states where the recurrence is somebody else's.
+
+    Raises
+    ------
+    ValueError
+    """
+    if estimator.missing == "decay" and callable(estimator.cell):
+        raise ValueError(
+            f"missing='decay' needs cell to be 'rnn', 'gru' or 'lstm', found {estimator.cell!r}."
+        )
+
+
 def check_hidden_layer_sizes(hidden_layer_sizes):
     """Refuse sizes that are not positive integers, or none.
 

@@ -1,5 +1,6 @@
 """Data as the training loop reads it: batches cut, scaled and packed when they are asked for."""
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -60,6 +61,14 @@ class SequenceData(Dataset):
         for group in self.targets:
             self.has_labels[list(group.tasks)] = group.weights.any(axis=0)
 
+    def unaltered(self):
+        """The same data, its sequences as they are."""
+        if self.variation is None:
+            return self
+        same = copy.copy(self)
+        same.variation = None
+        return same
+
     def labelled(self):
         """Which samples have a label that weighs: bool, shape (len(self), n_tasks)."""
         found = np.zeros((len(self), len(self.has_labels)), dtype=bool)
@@ -89,7 +98,8 @@ class SequenceData(Dataset):
             label[~known] = label[known.argmax()] if known.any() else 0
         if values.dtype.kind == "f":
             values = values.astype(self.dtype, copy=False)
-        return _Group(tuple(tasks), values, weights, targets[0].per_step, partial)
+        delays = np.array([target.delay for target in targets])
+        return _Group(tuple(tasks), values, weights, targets[0].per_step, partial, delays)
 
     def __len__(self):
         return len(self.samples)
@@ -112,7 +122,8 @@ class SequenceData(Dataset):
             batch, *serves = batch
         steps, order = self._steps(batch)
         inputs = PackedInputs(steps, PackedLayout(torch.from_numpy(order.batch_sizes)))
-        return inputs, tuple(group.cut(order, serves) for group in self.targets)
+        altered = self.variation is not None
+        return inputs, tuple(group.cut(order, serves, altered) for group in self.targets)
 
     def _steps(self, batch):
         """Scaled inputs in packed order, a Tensor of shape (S, F), and that order."""
@@ -154,6 +165,7 @@ class _Group(NamedTuple):
         As in `Target`, but for the size of the batch.
     per_step, partial : bool
         Whether an entry is a step; whether some have no label.
+    delays : ndarray of int, shape (G,)
     """
 
     tasks: tuple
@@ -161,18 +173,34 @@ class _Group(NamedTuple):
     weights: np.ndarray
     per_step: bool
     partial: bool
+    delays: np.ndarray
 
-    def cut(self, order, serves=None):
-        """The Target of a batch, or of one that serves a task, with the share of its samples."""
+    def cut(self, order, serves=None, altered=False):
+        """The Target of a batch, or of one that serves a task, with the share of its samples.
+
+        Of sequences that were ``altered``, which labels have no state to be read off is found anew.
+        """
         entries = order.rows if self.per_step else order.samples
         values = np.ascontiguousarray(self.values.take(entries, axis=0).T)  # [G, M]
         weights = np.ascontiguousarray(self.weights.take(entries, axis=0).T)  # [G, M]
         weights /= len(order.samples)
+        beyond = altered and self.per_step and self.delays.any()
+        if beyond:
+            weights[_reads_beyond(order.batch_sizes, self.delays)] = 0
         if serves is not None:
             task, share = serves
             weights *= np.where(np.array(self.tasks) == task, share, 0.0)[:, None]
-        labelled = torch.from_numpy(weights != 0) if self.partial or serves else None
+        labelled = torch.from_numpy(weights != 0) if self.partial or serves or beyond else None
         return Target(self.tasks, torch.from_numpy(values), torch.from_numpy(weights), labelled)
+
+
+def _reads_beyond(batch_sizes, delays):
+    """Whether step t + delay lies outside the sequence: (G, S), steps in packed order."""
+    step = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
+    rank = np.arange(len(step)) - np.repeat(np.cumsum(batch_sizes) - batch_sizes, batch_sizes)
+    length = (batch_sizes[:, None] > np.arange(batch_sizes[0])).sum(0)[rank]
+    read = step + delays[:, None]
+    return (read < 0) | (read >= length)
 
 
 def _same_loss(targets):

@@ -40,9 +40,9 @@ class ExtendedNet:
         spec = task_specs(estimator, estimator._inputs, task_set)[-1]
         net.module_.add_task(spec, task_set.step_flags[-1], seed)
         # the tasks there were have no labels here: nothing that is theirs alone is to move
-        free = (
-            set() if freeze else {id(p) for p in net.module_.sharing.shared_parameters(spec.layer)}
-        )
+        shared = [] if freeze else net.module_.sharing.shared_parameters(spec.layer)
+        embeddings = [] if freeze else net.module_.input_layers.parameters()
+        free = {id(parameter) for parameter in (*embeddings, *shared)}
         for parameter in net.module_.parameters():
             parameter.requires_grad_(id(parameter) not in known or id(parameter) in free)
         fixed = net.criterion_.weigher.fixed

@@ -100,6 +100,10 @@ def _columns(inputs, name, features):
 def embeddings(net):
     """Embeddings of every categorical channel: a list of ndarrays (n_categories + 1, dim).
 
-    The last row is that of unknown categories.
+    The last row is that of unknown categories. Where each task has its own, (K, n_categories + 1,
+    dim).
     """
-    return [weight.detach().cpu().numpy().copy() for weight in net.module_.input_layer.embeddings]
+    layers = net.module_.input_layers
+    channels = zip(*(layer.embeddings for layer in layers), strict=True)
+    tables = [torch.stack(list(tables)).detach().cpu().numpy() for tables in channels]
+    return [table if len(layers) > 1 else table[0] for table in tables]

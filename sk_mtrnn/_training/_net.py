@@ -49,7 +49,7 @@ class MultiTaskNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         size = self.batch_size
         if not training and len(dataset):
-            width = dataset.sequences.n_features + self.module_.width
+            width = self.module_.input_layers[0].spec.width + self.module_.width
             fitting = _INFERENCE_NUMBERS // (int(dataset.lengths.max()) * width)
             size = min(max(fitting, 1), _INFERENCE_SAMPLES)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
@@ -286,6 +286,7 @@ def task_relation(net, dataset, n_threads):
     """The matrix of the relation between tasks, (K, K) or None; over data where it needs some."""
     relation = net.module_.relation
     if relation.needs_data:
+        dataset = dataset.unaltered()
         with relation.recording():
             for _ in _passes(net, dataset, n_threads, net.evaluation_step):
                 pass

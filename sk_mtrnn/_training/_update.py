@@ -67,7 +67,7 @@ def update_net(net, estimator, systems):
     _update_weighting(net, systems.weighting)
     for k, chain in net.module_.transitions.items():  # a chunk may show more of them
         task = estimator._task_set.tasks[int(k)]
-        if not chain.learned:
+        if not chain.learned and hasattr(task, "allowed_"):
             chain.allow(task.allowed_, task.allowed_start_)
     net.batching = systems.batching
     if net.aggregation is None or not net.aggregation.is_as(systems.aggregation):
@@ -88,7 +88,8 @@ def follow(net, estimator):
     for layer in net.module_.modules():
         if isinstance(layer, SeededDropout):
             layer.p = estimator.dropout
-    net.module_.input_layer.dropout.p = estimator.input_dropout
+    for layer in net.module_.input_layers:
+        layer.dropout.p = estimator.input_dropout
     ratio = estimator.learning_rate / net.lr  # groups of net_params keep their own rates
     net.lr = estimator.learning_rate
     for group in net.optimizer_.param_groups:

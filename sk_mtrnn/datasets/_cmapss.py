@@ -159,7 +159,9 @@ def fetch_cmapss(
     folders = data_folders(data_home, _FOLDER)
     broken = BrokenRows()
     with located(title, folders, files, download_if_missing=download_if_missing) as paths:
-        train, test = (_read_cycles(paths[k], names[k], broken) for k in (0, 1))
+        (train, train_ends), (test, test_ends) = (
+            _read_cycles(paths[k], names[k], broken) for k in (0, 1)
+        )
         remaining = _read_remaining(paths[2], names[2])
         for path, name, content in zip(paths, names, (train, test, remaining), strict=True):
             verify(f"{title} ({name})", path, _SHA256.get(name), [content], broken)
@@ -178,6 +180,8 @@ def fetch_cmapss(
     n_train = len(unit) - n_test
     after_last = np.concatenate([np.zeros(n_train), remaining])
     last = cycles[data.offsets[1:] - 1, 1]
+    known = [train_ends.get(u, 0) for u in units[0][0]] + [test_ends.get(u, 0) for u in units[1][0]]
+    last = np.maximum(last, known)  # where the last row is broken
     life = np.repeat(after_last + last, lengths) - cycles[:, 1]  # [sum_T]
     health = np.where(life > _HEALTHY_ABOVE, "healthy", "degrading").astype(object)
     health[life <= _CRITICAL_TO] = "critical"
@@ -200,8 +204,11 @@ def fetch_cmapss(
 
 
 def _read_cycles(path, name, broken):
-    """The rows of a part by unit and cycle: (unit, cycle, 3 settings, 21 sensors)."""
-    rows = []
+    """The rows of a part by unit and cycle: (unit, cycle, 3 settings, 21 sensors).
+
+    With them, of units that have broken rows, the highest cycle those tell of.
+    """
+    rows, ends = [], {}
     n_columns = 2 + len(_CHANNELS)
     for line, text in enumerate(lines_of(read_text(path, name)), start=1):
         try:
@@ -212,10 +219,13 @@ def _read_cycles(path, name, broken):
             rows.append(row)
         else:
             broken.add(f"what is not {n_columns} numbers", f"line {line} of {name}")
+            unit, cycle, *_ = *text.split(), "", ""
+            if unit.isdigit() and cycle.isdigit():
+                ends[float(unit)] = max(ends.get(float(unit), 0.0), float(cycle))
     if not rows:
         raise OSError(f"{path} must hold rows of {n_columns} numbers, found none.")
     rows = np.array(rows)
-    return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    return rows[np.lexsort((rows[:, 1], rows[:, 0]))], ends
 
 
 def _read_remaining(path, name):

@@ -121,7 +121,8 @@ def channel_index(feature, n_channels, names, what):
     valid = isinstance(feature, Integral) and not isinstance(feature, (bool, np.bool_))
     if not valid or not -n_channels <= feature < n_channels:
         raise ValueError(
-            f"{what} must be indices below {n_channels} or names of features of X"
-            f"{f' ({names})' if names else ''}, found the unknown {feature!r}."
+            f"{what} must be given by index, below {n_channels}, or by name"
+            f"{f', one of {names}' if names else ', which X has none of'}; found {feature!r}, "
+            "which is unknown."
         )
     return int(feature) % n_channels

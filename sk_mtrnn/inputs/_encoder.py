@@ -7,7 +7,14 @@ from sklearn.preprocessing import StandardScaler
 
 from .. import augmentation
 from .._fingerprint import fingerprint
-from ..missing import MISSING, check_time, last_observed, since_observed, until_observed
+from ..missing import (
+    MISSING,
+    check_time,
+    last_observed,
+    since_observed,
+    starts_of,
+    until_observed,
+)
 from ..sequences import Ragged, input_moments, validate_sequences
 from ._categories import Categories, check_codes
 from ._channels import Channels, channel_index
@@ -126,6 +133,13 @@ class InputEncoder:
         check_codes(sequences, channels.categorical, channels.names)
         parts = np.repeat(sample_weight > 0, sequences.lengths)
         dims = self._dims()
+        for channel, symbols in self._symbols_by_channel().items():
+            n_rows = 0 if isinstance(dims[channel], (str, Integral)) else len(dims[channel])
+            if n_rows and n_rows != len(symbols):
+                raise ValueError(
+                    f"embedding_dim of channel {channels.names[channel]!r} must hold a row for "
+                    f"each of its {len(symbols)} symbols, {symbols.tolist()}, found {n_rows} rows."
+                )
         self.categories = [
             Categories(channels.names[c], sequences.values[parts, c], dims[c])
             for c in channels.categorical
@@ -148,21 +162,27 @@ class InputEncoder:
                 mean, scale = input_moments(self._numeric(sequences), sample_weight)
         self._mean, self._std = mean, scale  # in the units of X
         told = had_holes & self._seen if self.holes.tells else np.zeros(n_numeric, bool)
-        self._told = np.flatnonzero(told)
-        self.with_holes = channels.numeric[self._told]
-        self._since_scale = np.ones(len(self._told))
+        self.with_holes = channels.numeric[told]
+        self._since_scale = np.ones(n_numeric)
         if not self.standardize:
             # the state decays towards zero and the input towards the mean, so that the mean must
             # be zero to it
             mean = np.where(told, mean, 0.0) if self.holes.decays else np.zeros(n_numeric)
             scale = np.ones(n_numeric)
-        if len(self._told):
-            observed = ~np.isnan(sequences.values[:, self.with_holes])
-            since = since_observed(observed, sequences.offsets, self._time(sequences))[parts]
-            average = since.mean(axis=0)
-            self._since_scale = np.where(average > 0, average, 1.0)
-        self._lay_out(mean, scale)
+        starts = starts_of(sequences.offsets)
+        time = self._time(sequences, starts)
+        for i in np.flatnonzero(told):
+            known = ~np.isnan(sequences.values[:, channels.numeric[i]])
+            average = since_observed(known, starts, time)[parts].mean()
+            self._since_scale[i] = average if average > 0 else 1.0
+        self._lay_out(told, mean, scale)
         return self
+
+    def _symbols_by_channel(self):
+        """Symbols of the categorical channels that hold no numbers, by index."""
+        names, symbols = self.channels.names, self.symbols.symbols
+        categorical = self.channels.categorical.tolist()
+        return {c: symbols[names[c]] for c in categorical if names[c] in symbols}
 
     def _dims(self):
         """``embedding_dim`` by channel."""
@@ -178,8 +198,8 @@ class InputEncoder:
                     f"embedding_dim must name categorical channels, found {feature!r}; the "
                     f"categorical ones are {[channels.names[c] for c in dims]}."
                 )
-            whole = isinstance(dim, Integral) and not isinstance(dim, bool)
-            if (isinstance(dim, str) and dim != "auto") or (whole and dim < 1) or dim is None:
+            whole, known = isinstance(dim, Integral), not isinstance(dim, (str, bool))
+            if (not known and dim != "auto") or (whole and dim < 1) or dim is None:
                 raise ValueError(
                     f"embedding_dim of channel {feature!r} must be 'auto', a positive integer or "
                     f"an array, found {dim!r}."
@@ -187,20 +207,32 @@ class InputEncoder:
             dims[index] = dim
         return dims
 
-    def _lay_out(self, mean, scale):
-        """Work out the columns: which channel is where, and what standardises them."""
-        n_told = len(self._told)
-        apart = np.zeros(len(mean), bool)
-        apart[self._told] = self.holes.decays
-        plain, gaps = np.flatnonzero(~apart), np.flatnonzero(apart)
-        told = 0 if self.holes.decays else 2 * n_told
-        n_places, n_gaps = len(self.categories), len(gaps)
+    def _lay_out(self, told, mean, scale):
+        """Work out the columns: where each channel stands, and what standardises it.
+
+        ``_places[i]`` are the columns of numeric channel i: its values and, where something is told
+        of it, whether it is observed, the time since it was and, for two directions, until it is.
+        """
+        apart = told & self.holes.decays
+        n_plain, n_told, n_gaps = int((~apart).sum()), int(told.sum()), int(apart.sum())
+        n_ahead = n_plain + (0 if self.holes.decays else 2 * n_told)
+        self._first_table = n_ahead
+        first_gap = n_ahead + len(self.categories)
         width = n_gaps * (4 if self.bidirectional else 3)
-        self._plain, self._gaps = plain, gaps
-        quiet = told + n_places
-        after = width - n_gaps
-        self.mean = np.concatenate([mean[plain], np.zeros(quiet), mean[gaps], np.zeros(after)])
-        self.scale = np.concatenate([scale[plain], np.ones(quiet), scale[gaps], np.ones(after)])
+        self._n_gaps, self._gap_width = n_gaps, width
+        at_plain, at_told, self._places = 0, 0, []
+        for is_told, is_apart in zip(told, apart, strict=True):
+            if is_apart:
+                places = [first_gap + at_told + k * n_gaps for k in range(width // n_gaps)]
+            else:
+                places = [at_plain]
+                if is_told:
+                    places += [n_plain + at_told, n_plain + n_told + at_told]
+            at_plain, at_told = at_plain + (not is_apart), at_told + is_told
+            self._places.append(places)
+        self.mean, self.scale = np.zeros(first_gap + width), np.ones(first_gap + width)
+        values = [places[0] for places in self._places]
+        self.mean[values], self.scale[values] = mean, scale
 
     # ------------------------------------------------------------------ encoding
 
@@ -222,37 +254,33 @@ class InputEncoder:
         ValueError
             If codes or time stamps are not as they must be.
         """
-        channels, offsets = self.channels, sequences.offsets
+        channels, values = self.channels, sequences.values
         if not self.holes.allows and len(channels.numeric) == sequences.n_features:
             return sequences
         check_codes(sequences, channels.categorical, channels.names)
-        values, blocks = sequences.values, []
-        time = self._time(sequences)  # checked, whether it is needed or not
-        numeric = values[:, channels.numeric]
-        if self.holes.allows:
-            observed = ~np.isnan(numeric) & self._seen
-            since = until = None
-            if len(self._told):
-                told = observed[:, self._told]
-                since = since_observed(told, offsets, time) / self._since_scale
-                if self.holes.decays and self.bidirectional:
-                    until = until_observed(told, offsets, time) / self._since_scale
-            if self.holes.carries:
-                numeric = last_observed(numeric, observed, offsets, self._mean)
-            else:
-                numeric = np.where(observed, numeric, self._mean.astype(values.dtype))
-        blocks.append(numeric[:, self._plain])
-        if self.holes.tells and not self.holes.decays:
-            blocks += [observed[:, self._told], np.log1p(since)] if len(self._told) else []
-        blocks += [
-            known.places(values[:, channel])[:, None]
-            for channel, known in zip(channels.categorical, self.categories, strict=True)
-        ]
-        if len(self._gaps):
-            blocks += [numeric[:, self._gaps], observed[:, self._gaps], since]
-            blocks += [] if until is None else [until]
+        offsets, starts = sequences.offsets, starts_of(sequences.offsets)
+        time = self._time(sequences, starts)  # checked, whether it is needed or not
         columns = np.empty((len(values), len(self.mean)), dtype=values.dtype)
-        np.concatenate(blocks, axis=1, out=columns, casting="unsafe")
+        for i, channel in enumerate(channels.numeric):  # one by one, for the memory
+            column, known = values[:, channel], None
+            if self.holes.allows:
+                known = ~np.isnan(column) & self._seen[i]
+                if self.holes.carries:
+                    column = last_observed(column, known, starts, self._mean[i])
+                else:
+                    column = np.where(known, column, values.dtype.type(self._mean[i]))
+            place, *told = self._places[i]
+            columns[:, place] = column
+            if told:
+                scale = self._since_scale[i]
+                since = since_observed(known, starts, time) / scale
+                columns[:, told[0]] = known
+                columns[:, told[1]] = since if self.holes.decays else np.log1p(since)
+                if len(told) > 2:
+                    columns[:, told[2]] = until_observed(known, offsets, time) / scale
+        for i, known in enumerate(self.categories):
+            places = known.places(values[:, channels.categorical[i]])
+            columns[:, self._first_table + i] = places
         return Ragged(columns, offsets, index=sequences.index)
 
     def _numeric(self, sequences):
@@ -262,11 +290,10 @@ class InputEncoder:
             return sequences
         return Ragged(sequences.values[:, numeric], sequences.offsets)
 
-    def _time(self, sequences):
+    def _time(self, sequences, starts):
         """The time of every step: its stamp, or its place in the sequence."""
         time = self.channels.time
         if time is None:
-            starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
             return (np.arange(len(sequences.values)) - starts).astype(np.float64)
         stamps = sequences.values[:, time].astype(np.float64)
         check_time(stamps, sequences.offsets, self.channels.names[time])
@@ -294,10 +321,8 @@ class InputEncoder:
             )
             for known in self.categories
         )
-        n_gaps = len(self._gaps)
-        width = n_gaps * (4 if self.bidirectional else 3)
-        n_plain = len(self.mean) - len(tables) - width
-        return InputSpec(n_plain, tables, n_gaps, width)
+        n_plain = len(self.mean) - len(tables) - self._gap_width
+        return InputSpec(n_plain, tables, self._n_gaps, self._gap_width)
 
     @property
     def is_plain(self):
@@ -317,27 +342,22 @@ class InputEncoder:
         list of int
             Places among the columns that `InputLayer` gives.
         """
-        at_plain = {c: i for i, c in enumerate(self.channels.numeric[self._plain])}
-        n_values, n_told = len(at_plain), 0 if self.holes.decays else len(self._told)
-        at_told = {c: i for i, c in enumerate(self.with_holes)} if n_told else {}
-        ends = np.cumsum([self.spec.n_plain, *(known.dim for known in self.categories)])
+        ends = np.cumsum([self._first_table, *(known.dim for known in self.categories)])
         at_table = {c: i for i, c in enumerate(self.channels.categorical)}
+        at_number = {c: i for i, c in enumerate(self.channels.numeric)}
         columns = []
         for channel in channels:
             if channel in at_table:
                 i = at_table[channel]
                 columns += range(ends[i], ends[i + 1])
-                continue
-            columns.append(at_plain[channel])
-            if channel in at_told:
-                place = n_values + at_told[channel]
-                columns += [place, place + n_told]
+            else:
+                columns += self._places[at_number[channel]]
         return [int(column) for column in columns]
 
     def originals(self, channel):
         """The categories of a categorical channel as X has them: an ndarray."""
         codes = self.categories[self.channels.categorical.tolist().index(channel)].codes
-        symbols = self.symbols.symbols.get(self.channels.names[channel])
+        symbols = self._symbols_by_channel().get(channel)
         if symbols is None:
             return codes.astype(np.int64)
         return symbols.to_numpy()[codes.astype(np.int64)]

@@ -80,7 +80,7 @@ class InputLayer(nn.Module):
             if table.initial is None:
                 nn.init.normal_(weight[:-1])
             else:
-                weight[:-1] = torch.from_numpy(table.initial)
+                weight[:-1] = torch.tensor(table.initial)
             self.embeddings.append(nn.Parameter(weight))
             rates = torch.from_numpy(table.unknown_rates) if table.unknown_rates.any() else None
             self.register_buffer(f"unknown_rates_{i}", rates, persistent=False)

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from ..sequences import Ragged
+from ..sequences import Ragged, numeric_columns, offsets_of
 from ._channels import categorical_mask
+
+_UNSEEN = 2.0**52  # a code that is none of training's, exact in any float
 
 
 class SymbolColumns:
@@ -17,12 +19,16 @@ class SymbolColumns:
 
     Attributes
     ----------
+    chosen : list
+        Categorical columns of the DataFrames of `fit`.
     symbols : dict of column to pandas.Index
-        Symbol i has code i; one that training lacked has the number of symbols.
+        For those of them that do not hold numbers: symbol i has code i. Of a categorical dtype all
+        categories, in their order; else what occurs, sorted.
     """
 
     def __init__(self, categorical_features):
         self.categorical_features = categorical_features
+        self.chosen = []
         self.symbols = {}
 
     def read(self, X, learn):
@@ -33,7 +39,7 @@ class SymbolColumns:
         X : object
             What is no DataFrame, and no list of them, stays as it is.
         learn : bool
-            Whether to learn the symbols of X first.
+            Whether to learn columns and symbols of X first.
 
         Returns
         -------
@@ -45,31 +51,37 @@ class SymbolColumns:
             If ``categorical_features`` names a column that is not there.
         """
         if learn:
-            self.symbols = {}
+            self.chosen, self.symbols = [], {}
         panel = isinstance(X, pd.DataFrame) and X.index.nlevels == 2
-        if isinstance(X, Ragged) or not (panel or _are_frames(X)):
-            return X
+        if self.categorical_features is None or not (panel or _are_frames(X)):
+            return X  # columns of a categorical dtype that hold numbers mark themselves
         frames = [X] if panel else list(X)
         columns = list(frames[0].columns)
-        marked = [isinstance(dtype, pd.CategoricalDtype) for dtype in frames[0].dtypes]
-        if self.categorical_features is None or len(set(columns)) < len(columns):
-            return X  # as numbers; the reader of sequences has its own words for names given twice
-        chosen = categorical_mask(
+        if len(set(columns)) < len(columns) or any(list(f.columns) != columns for f in frames):
+            return X  # the reader of sequences has its own words for these
+        if learn:
+            self._learn(frames, columns)
+        if not set(self.chosen) & set(columns):
+            return X
+        coded = self._coded(pd.concat([f[columns] for f in frames]) if len(frames) > 1 else X)
+        mask = np.isin(np.array(columns, dtype=object), np.array(self.chosen, dtype=object))
+        if panel:
+            sequences = Ragged.from_panel(coded)
+            return sequences.with_values(sequences.values, columns, mask)
+        index = X.index if isinstance(X, pd.Series) else None
+        offsets = offsets_of([len(frame) for frame in frames])
+        return Ragged(numeric_columns(coded), offsets, columns, index, mask)
+
+    def _learn(self, frames, columns):
+        marked = [any(_is_category(frame[column]) for frame in frames) for column in columns]
+        mask = categorical_mask(
             self.categorical_features, len(columns), columns, np.array(marked, dtype=bool)
         )
-        if not chosen.any():
-            return X
-        chosen = [column for column, is_chosen in zip(columns, chosen, strict=True) if is_chosen]
-        if learn:
-            for column in chosen:
-                parts = [frame[column] for frame in frames if column in frame]
-                if not all(map(_is_numeric, parts)):
-                    self.symbols[column] = _symbols(parts)
-        coded = [self._coded(frame) for frame in frames]
-        sequences = Ragged.from_panel(coded[0]) if panel else Ragged.from_list(coded)
-        index = X.index if isinstance(X, pd.Series) else sequences.index
-        mask = np.isin(np.array(columns, dtype=object), chosen)
-        return Ragged(sequences.values, sequences.offsets, columns, index, mask)
+        self.chosen = [column for column, chosen in zip(columns, mask, strict=True) if chosen]
+        for column in self.chosen:
+            parts = [frame[column] for frame in frames]
+            if not all(map(_holds_numbers, parts)):
+                self.symbols[column] = _symbols(parts)
 
     def _coded(self, frame):
         """A DataFrame with codes for symbols; NaN stays."""
@@ -78,7 +90,7 @@ class SymbolColumns:
             if column in frame:
                 values = frame[column].astype(object)
                 codes = symbols.get_indexer(pd.Index(values, dtype=object)).astype(float)
-                codes[codes < 0] = len(symbols)
+                codes[codes < 0] = _UNSEEN
                 codes[values.isna().to_numpy()] = np.nan
                 frame[column] = codes
         return frame
@@ -90,17 +102,22 @@ def _are_frames(X):
     return boxes and len(X) > 0 and all(isinstance(x, pd.DataFrame) for x in X)
 
 
-def _is_numeric(column):
-    return pd.api.types.is_numeric_dtype(column.dtype)
+def _is_category(column):
+    return isinstance(column.dtype, pd.CategoricalDtype)
+
+
+def _holds_numbers(column):
+    dtype = column.cat.categories.dtype if _is_category(column) else column.dtype
+    return pd.api.types.is_numeric_dtype(dtype)
 
 
 def _symbols(parts):
-    """The symbols that occur in a column, in the order of the categories or else sorted."""
-    found = pd.concat([part.dropna().astype(object) for part in parts])
-    if isinstance(parts[0].dtype, pd.CategoricalDtype):
-        known = pd.concat([pd.Series(part.cat.categories.astype(object)) for part in parts])
-        return pd.Index(known[known.isin(found)].unique(), dtype=object)
+    """The symbols of a column: categories in their order, or else what occurs, sorted."""
+    if all(map(_is_category, parts)):
+        known = [pd.Series(part.cat.categories.astype(object)) for part in parts]
+        return pd.Index(pd.concat(known).unique(), dtype=object)
+    found = pd.concat([part.astype(object).dropna() for part in parts]).unique()
     try:
-        return pd.Index(np.sort(found.unique().astype(object)), dtype=object)
+        return pd.Index(np.sort(found.astype(object)), dtype=object)
     except TypeError:  # of several kinds
-        return pd.Index(sorted(found.unique(), key=lambda s: (str(type(s)), str(s))), dtype=object)
+        return pd.Index(sorted(found, key=lambda s: (str(type(s)), str(s))), dtype=object)

@@ -190,7 +190,8 @@ def read_metric(metric):
         raise ValueError(
             "metric must be the name of a scikit-learn scorer "
             "(sklearn.metrics.get_scorer_names() lists them), a scorer made by make_scorer or a "
-            f"function metric(y_true, y_pred), found {metric!r}."
+            "function metric(y_true, y_pred), such as span_f1 itself, not its name, found "
+            f"{metric!r}."
         )
     if scorer is None:
         name = getattr(metric, "__name__", repr(metric))

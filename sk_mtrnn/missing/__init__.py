@@ -28,7 +28,13 @@ Scientific Reports 8.
 Lipton, Kale & Wetzel (2016), "Directly Modeling Missing Data in Sequences with RNNs", MLHC.
 """
 
-from ._observations import check_time, last_observed, since_observed, until_observed
+from ._observations import (
+    check_time,
+    last_observed,
+    since_observed,
+    starts_of,
+    until_observed,
+)
 from ._ways import MISSING, HandlingOfHoles
 
 __all__ = [
@@ -37,5 +43,6 @@ __all__ = [
     "check_time",
     "last_observed",
     "since_observed",
+    "starts_of",
     "until_observed",
 ]

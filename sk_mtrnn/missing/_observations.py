@@ -1,37 +1,37 @@
-"""When a channel was observed last, and what it was; arrays over sequences stored end to end."""
+"""When a channel was observed last, and what it was; over sequences stored end to end."""
 
 import numpy as np
 
 
-def last_observed(values, observed, offsets, otherwise):
-    """The last observed value up to every step.
+def starts_of(offsets):
+    """For every step the row its sequence starts at: an ndarray of shape (sum_T,)."""
+    return np.repeat(offsets[:-1], np.diff(offsets))
+
+
+def last_observed(values, observed, starts, otherwise):
+    """The last observed value of a channel up to every step.
 
     Parameters
     ----------
-    values : ndarray of shape (sum_T, n_channels)
+    values : ndarray of shape (sum_T,)
     observed : ndarray of bool, same shape
-    offsets : ndarray of shape (n_samples + 1,)
-        Where each sequence starts.
-    otherwise : ndarray of shape (n_channels,)
+    starts : ndarray of int, same shape
+        As `starts_of` gives them.
+    otherwise : float
         What stands before the first observation of a sequence.
 
     Returns
     -------
-    ndarray of shape (sum_T, n_channels)
+    ndarray of shape (sum_T,)
     """
-    filled = np.empty_like(values)
-    for channel, known in enumerate(observed.T):
-        if known.all():
-            filled[:, channel] = values[:, channel]
-            continue
-        rows, starts = _last_rows(known, offsets)
-        column = values[:, channel][np.maximum(rows, 0)]
-        filled[:, channel] = np.where(rows >= starts, column, otherwise[channel])
-    return filled
+    if observed.all():
+        return values
+    rows = _last_rows(observed)
+    return np.where(rows >= starts, values[np.maximum(rows, 0)], values.dtype.type(otherwise))
 
 
-def since_observed(observed, offsets, time):
-    """Time since the last observation before every step.
+def since_observed(observed, starts, time):
+    """Time since the last observation of a channel before every step.
 
     With s_t the time of step t and m_t whether the channel is observed there
 
@@ -41,28 +41,32 @@ def since_observed(observed, offsets, time):
 
     Parameters
     ----------
-    observed : ndarray of bool, shape (sum_T, n_channels)
-    offsets : ndarray of shape (n_samples + 1,)
-    time : ndarray of shape (sum_T,)
+    observed : ndarray of bool, shape (sum_T,)
+    starts : ndarray of int, same shape
+        As `starts_of` gives them.
+    time : ndarray, same shape
         Never falling within a sequence.
 
     Returns
     -------
-    ndarray of shape (sum_T, n_channels)
+    ndarray of shape (sum_T,)
     """
-    since = np.empty(observed.shape)
-    starts = np.repeat(offsets[:-1], np.diff(offsets))
     before = np.maximum(np.arange(len(observed)) - 1, starts)
-    for channel, known in enumerate(observed.T):
-        rows, _ = _last_rows(known, offsets)
-        since[:, channel] = time - time[np.maximum(rows[before], starts)]
-    return since
+    return time - time[np.maximum(_last_rows(observed)[before], starts)]
 
 
 def until_observed(observed, offsets, time):
-    """Time until the next observation after every step: `since_observed` of reversed sequences."""
-    offsets = len(observed) - offsets[::-1]
-    return since_observed(observed[::-1], offsets, -time[::-1])[::-1]
+    """Time until the next observation after every step: `since_observed` of reversed sequences.
+
+    Parameters
+    ----------
+    observed, time
+        As in `since_observed`.
+    offsets : ndarray of shape (n_samples + 1,)
+        Where each sequence starts.
+    """
+    starts = starts_of(len(observed) - offsets[::-1])
+    return since_observed(observed[::-1], starts, -time[::-1])[::-1]
 
 
 def check_time(time, offsets, name):
@@ -100,11 +104,6 @@ def check_time(time, offsets, name):
     )
 
 
-def _last_rows(known, offsets):
-    """For every row the last one up to it that is known, and the first row of its sequence.
-
-    Without any in the sequence the former is smaller than the latter.
-    """
-    starts = np.repeat(offsets[:-1], np.diff(offsets))
-    rows = np.where(known, np.arange(len(known)), -1)
-    return np.maximum.accumulate(rows), starts
+def _last_rows(known):
+    """For every row the last one up to it that is known; -1 without any."""
+    return np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))

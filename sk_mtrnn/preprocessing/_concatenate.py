@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import as_numeric, check_same_order, validate_sequences
-from ._containers import BaseSequenceTransformer, repack
+from ..sequences import Ragged, as_numeric, validate_sequences
+from ._containers import BaseSequenceTransformer, described, repack
 
 
 class Concatenate(BaseSequenceTransformer):
@@ -18,7 +18,8 @@ class Concatenate(BaseSequenceTransformer):
     static : DataFrame of shape (n_known, n_descriptors)
         The descriptors z, one row a sample, looked up by the sample's name, which stands in the
         index. Numbers, booleans (as 0 and 1), or columns of pandas' "category" dtype, whose codes
-        become channels of categories where X is a `Ragged`. What is missing is a hole.
+        become channels of categories where X is a `Ragged`, and columns of that dtype where it is a
+        DataFrame with a (sample, time) index. What is missing is a hole.
 
     Attributes
     ----------
@@ -39,6 +40,8 @@ class Concatenate(BaseSequenceTransformer):
     The container stays what it was; a table becomes an array of shape (n_samples, n_timesteps, 1 +
     n_descriptors).
 
+    `Resample` first, then concatenate: descriptors would have a hole wherever nothing was observed.
+
     Examples
     --------
     >>> import numpy as np
@@ -51,8 +54,6 @@ class Concatenate(BaseSequenceTransformer):
     array([[36.8, 64. ],
            [37.1, 64. ]])
     """
-
-    _parameter_constraints = {"static": [pd.DataFrame]}
 
     def __init__(self, static):
         self.static = static
@@ -73,10 +74,14 @@ class Concatenate(BaseSequenceTransformer):
         Raises
         ------
         ValueError
-            If ``static`` holds no column, text, an infinity, a sample twice, or a name that is a
-            channel of X already; and as `transform`.
+            If ``static`` is no DataFrame, holds no column, text, an infinity, a sample twice, or a
+            name that is a channel of X already; and as `transform`.
         """
-        self._validate_params()
+        if not isinstance(self.static, pd.DataFrame):
+            raise ValueError(
+                "static must be a DataFrame, one row a sample, named by its index, found "
+                f"{described(self.static)}."
+            )
         sequences = validate_sequences(self, X, reset=True, allow_nan=True)
         if not self.static.index.is_unique:
             twice = self.static.index[self.static.index.duplicated()][0]
@@ -137,6 +142,12 @@ class Concatenate(BaseSequenceTransformer):
                 "X must name its samples, by the index of a Ragged, a Series or a DataFrame, found "
                 f"{type(X).__name__} without; concatenate_static goes by position instead."
             )
+        if self.static.index.nlevels > index.nlevels:
+            raise ValueError(
+                "static must have one row a sample, named as in X, found "
+                f"{described(self.static)} with an index of {self.static.index.nlevels} levels, as "
+                "sequences have: Concatenate(static).fit(sequences)."
+            )
         rows = self.static.index.get_indexer(index)
         if (rows < 0).any():
             sample = int(np.argmin(rows))
@@ -180,9 +191,14 @@ def concatenate_static(X, static):
     [array([[ 1., 60.],
            [ 2., 60.]]), array([[ 3., 70.]])]
     """
+    if _are_sequences(static, X):
+        raise ValueError(
+            "static must have shape (n_samples, n_descriptors), found sequences, "
+            f"{described(static)}; they come first: concatenate_static(X, static)."
+        )
     reader = Concatenate(static)  # reads X, and knows its names
     sequences = validate_sequences(reader, X, reset=True, allow_nan=True)
-    check_same_order(sequences.index, static)
+    _check_order(sequences.index, static)
     descriptors, names, codes = _read_static(static)
     if len(descriptors) != len(sequences):
         raise ValueError(
@@ -195,10 +211,44 @@ def concatenate_static(X, static):
     return _beside(X, sequences, descriptors, names, reader._tabular, codes)
 
 
+def _are_sequences(static, X):
+    """Whether this is a container of sequences, which stand in the place of X."""
+    if isinstance(static, Ragged):
+        return True
+    if isinstance(static, pd.DataFrame):  # pairs may name samples, if they do so in X
+        return static.index.nlevels == 2 and getattr(getattr(X, "index", None), "nlevels", 1) == 1
+    boxed = isinstance(static, np.ndarray) and static.dtype == object and static.ndim == 1
+    if boxed or isinstance(static, (list, tuple, pd.Series)):
+        return any(getattr(part, "ndim", 0) == 2 for part in static)
+    return np.ndim(static) > 2
+
+
+def _check_order(index, static):
+    """Refuse descriptors whose index holds the samples of X in another order."""
+    if not isinstance(index, pd.Index) or not isinstance(static, pd.DataFrame):
+        return
+    other = static.index
+    if isinstance(other, pd.RangeIndex) or len(index) != len(other) or index.equals(other):
+        return  # a RangeIndex names nothing
+    if index.is_unique and len(index.difference(other)) == 0:
+        sample = int(np.argmax(index != other))
+        raise ValueError(
+            "static must hold the samples in the order of X, but its index has the same samples in "
+            f"another one: in row {sample} X has {index[sample]} and static {other[sample]}. "
+            "Concatenate(static) goes by name."
+        )
+
+
 def _read_static(static):
     """Descriptors as numbers, their names, and which of them are codes of categories."""
     if not isinstance(static, pd.DataFrame):
-        values = as_numeric(static)
+        try:
+            values = as_numeric(static)
+        except ValueError as error:
+            raise ValueError(
+                "static must be numbers of shape (n_samples, n_descriptors), found "
+                f"{described(static)}."
+            ) from error
         if values.ndim != 2 or values.shape[1] == 0:
             raise ValueError(
                 f"static must have shape (n_samples, n_descriptors), found {values.shape}."

@@ -1,4 +1,4 @@
-"""What the transformers of this room share: the container kept, channels found, clocks read."""
+"""What the transformers of this room share: the container kept, channels found, input named."""
 
 import numbers
 
@@ -57,14 +57,15 @@ def repack(X, sequences, rows, names, tabular, categorical=None):
     tabular : bool
         Whether X was read as a table.
     categorical : ndarray of bool, shape (n_outputs,), default=None
-        Which outputs hold codes of categories; kept where X is a `Ragged`.
+        Which outputs hold codes of categories; marked in a `Ragged`, and in a DataFrame with a
+        (sample, time) index, whose columns of them are of dtype "category".
     """
     if isinstance(X, Ragged):
         return X.with_values(rows, names, categorical)
     if isinstance(X, pd.DataFrame) and X.index.nlevels == 2:
         restored = np.empty_like(rows)
         restored[packed_rows(X)] = rows
-        return pd.DataFrame(restored, index=X.index, columns=names)
+        return as_panel(restored, X.index, names, categorical, X)
     n_samples, n_outputs = len(sequences), rows.shape[1]
     rectangular = not isinstance(X, (list, tuple, pd.Series)) and np.asarray(X).ndim
     if tabular or rectangular in (2, 3):
@@ -75,6 +76,30 @@ def repack(X, sequences, rows, names, tabular, categorical=None):
             return pd.DataFrame(table, index=X.index, columns=X.columns)
         return table
     return repack_list(X, split_steps(rows, sequences.offsets))
+
+
+def as_panel(values, index, names, categorical, X):
+    """A DataFrame like X, whose channels of categories are columns of dtype "category"."""
+    frame = pd.DataFrame(values, index=index, columns=names)
+    if categorical is None or not categorical.any():
+        return frame
+    columns = [
+        _as_category(column, X) if is_code else column
+        for (_, column), is_code in zip(frame.items(), categorical, strict=True)
+    ]
+    return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+
+
+def _as_category(column, X):
+    """Codes as categories: those that the column has in X, or else those that occur."""
+    present = np.unique(column.dropna())
+    if list(X.columns).count(column.name) == 1:
+        dtype = X[column.name].dtype
+        if isinstance(dtype, pd.CategoricalDtype) and np.isin(present, dtype.categories).all():
+            return column.astype(dtype)
+    whole = (present % 1 == 0).all()
+    categories = present.astype(np.int64) if whole else present
+    return column.astype(pd.CategoricalDtype(categories))
 
 
 def repack_list(X, parts):
@@ -123,38 +148,23 @@ def find_channel(channel, names, parameter):
         return names.index(channel)
     raise ValueError(
         f"{parameter} must name a channel of X, one of {names}, or an index below {len(names)}, "
-        f"found {channel!r}."
+        f"found {described(channel)}."
     )
 
 
-def check_times(times, offsets, source):
-    """Refuse time stamps that are missing or run backwards, naming sample and time step.
+def described(value):
+    """What a value is, in a few words: of something large, its type and shape."""
+    if isinstance(value, Ragged):
+        return repr(value)
+    if getattr(value, "shape", ()):
+        return f"{_article(value)} of shape {value.shape}"
+    text = repr(value)
+    if len(text) <= 60 and "\n" not in text:
+        return text
+    size = f" of length {len(value)}" if hasattr(value, "__len__") else ""
+    return f"{_article(value)}{size}"
 
-    Parameters
-    ----------
-    times : ndarray of shape (sum_T,)
-    offsets : ndarray of shape (n_samples + 1,)
-    source : str
-        Where they stand, for errors.
 
-    Raises
-    ------
-    ValueError
-    """
-
-    def place(row):
-        sample = int(np.searchsorted(offsets, row, side="right")) - 1
-        return f"in sample {sample}, time step {row - offsets[sample]}"
-
-    missing = np.isnan(times)
-    if missing.any():
-        where = place(int(np.argmax(missing)))
-        raise ValueError(f"{source} must hold the time stamp of every step, found NaN {where}.")
-    backwards = np.diff(times, prepend=times[:1]) < 0
-    backwards[offsets[:-1]] = False  # another sequence begins
-    if backwards.any():
-        row = int(np.argmax(backwards))
-        raise ValueError(
-            f"{source} must hold time stamps that do not run backwards, found {times[row]} after "
-            f"{times[row - 1]} {place(row)}."
-        )
+def _article(value):
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"

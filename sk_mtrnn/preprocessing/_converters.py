@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from ..sequences import Ragged, offsets_of, validate_sequences
+from ._frames import from_frames, from_nested, is_nested
 
 # what the libraries' own checks accept; all are read, each library's own are written
 _SKTIME = ("numpy3D", "df-list", "pd-multiindex", "nested_univ")
@@ -52,7 +53,8 @@ def from_sktime(X, mtype=None):
 
     Notes
     -----
-    Times are read for their order only. NaN stays, as a hole.
+    Times are read for their order only. NaN stays, as a hole. Columns of pandas' "category" dtype
+    are channels of categories.
 
     Examples
     --------
@@ -127,7 +129,8 @@ def to_sktime(X, mtype="pd-multiindex"):
     -------
     sktime container
         A copy. Columns are named by ``X.feature_names``, else "var_0", "var_1", ..., as in sktime;
-        instances by ``X.index``, else 0, 1, ...; times are 0, 1, ...
+        instances by ``X.index``, else 0, 1, ...; times are 0, 1, ... Which channels are categories
+        is lost: codes are numbers there.
 
     Raises
     ------
@@ -183,7 +186,8 @@ def to_aeon(X, mtype="np-list"):
     -------
     aeon collection
         A copy. Channels are named by ``X.feature_names``, else 0, 1, ..., as in aeon, and cases by
-        ``X.index``, where the collection has room for names.
+        ``X.index``, where the collection has room for names. Which channels are categories is lost:
+        codes are numbers there.
 
     Raises
     ------
@@ -227,7 +231,7 @@ def _mtype_of(X, library, known, expected):
     if isinstance(X, np.ndarray):
         found = {2: "numpy2D", 3: "numpy3D"}.get(X.ndim)
     elif isinstance(X, pd.DataFrame):
-        nested = [_is_nested(X.iloc[:, c]) for c in range(X.shape[1])]
+        nested = [is_nested(X.iloc[:, c]) for c in range(X.shape[1])]
         found = "pd-multiindex" if X.index.nlevels > 1 else "pd-wide"
         found = "nested_univ" if any(nested) else found
     elif isinstance(X, (list, tuple)):
@@ -241,7 +245,8 @@ def _mtype_of(X, library, known, expected):
         kinds = sorted({type(x).__name__ for x in X}) if isinstance(X, (list, tuple)) else []
         raise ValueError(
             f"X must be one of the containers {', '.join(known)} of {library}, found "
-            f"{type(X).__name__}{shape}{' of ' + ', '.join(kinds) if kinds else ''}."
+            f"{type(X).__name__}{shape}{' of ' + ', '.join(kinds) if kinds else ''}"
+            f"{'; from_aeon reads it' if found in _AEON else ''}."
         )
     if expected is not None and expected != found:
         raise ValueError(f"X must be of mtype {expected!r}, found {found!r}.")
@@ -253,10 +258,6 @@ def _check_mtype(mtype, library, known):
         raise ValueError(
             f"mtype must be one of {', '.join(map(repr, known))} for {library}, found {mtype!r}."
         )
-
-
-def _is_nested(column):
-    return column.dtype == object and any(isinstance(x, (pd.Series, np.ndarray)) for x in column)
 
 
 def _read(X, mtype, times_in_rows):
@@ -275,86 +276,8 @@ def _read(X, mtype, times_in_rows):
     if mtype == "np-list":
         return Ragged.from_list([x.T for x in X])
     if mtype == "nested_univ":
-        return _from_nested(X)
-    return _from_frames(X if times_in_rows else [frame.T for frame in X], times_in_rows)
-
-
-def _from_frames(frames, ordered):
-    """Pack DataFrames whose rows are time steps."""
-    names = list(frames[0].columns)
-    for sample, frame in enumerate(frames):
-        if list(frame.columns) != names:
-            raise ValueError(
-                "All DataFrames in X must have the same channels in the same order, found "
-                f"{names} at first and {list(frame.columns)} in sample {sample}."
-            )
-        if ordered:
-            _check_times(frame.index, f"sample {sample}")
-    return _pack(pd.concat(frames, ignore_index=True), [len(frame) for frame in frames])
-
-
-def _from_nested(X):
-    """Pack a DataFrame of one row a sample, whose cells are the series of its columns."""
-    nested = [_is_nested(X.iloc[:, c]) for c in range(X.shape[1])]
-    first = X.iloc[:, nested.index(True)]
-    lengths = [_length(x) for x in first]
-    columns = []
-    for c, name in enumerate(X.columns):
-        cells = X.iloc[:, c]
-        if not nested[c]:  # one number a sample
-            columns.append(pd.Series(cells.repeat(lengths).to_numpy()))
-            continue
-        for sample, (cell, other) in enumerate(zip(cells, first, strict=True)):
-            _check_cell(cell, other, sample, name)
-        columns.append(pd.Series(np.concatenate([np.asarray(cell) for cell in cells])))
-    steps = pd.concat(columns, axis=1).set_axis(X.columns, axis=1)
-    return _pack(steps, lengths, X.index)
-
-
-def _length(cell):
-    return len(cell) if isinstance(cell, (pd.Series, np.ndarray)) and np.ndim(cell) == 1 else 0
-
-
-def _check_cell(cell, other, sample, name):
-    """Refuse a cell that is no series, or is not of the same times as the first of its sample."""
-    where = f"sample {sample}, column {name!r}"
-    if not isinstance(cell, (pd.Series, np.ndarray)) or np.ndim(cell) != 1:
-        raise ValueError(
-            f"X must hold a Series or a 1-D array in every cell of a nested column, found "
-            f"{type(cell).__name__} in {where}."
-        )
-    if len(cell) != _length(other):
-        raise ValueError(
-            "All series of a sample must be of equal length, found "
-            f"{_length(other)} at first and {len(cell)} in {where}."
-        )
-    if isinstance(cell, pd.Series):
-        _check_times(cell.index, where)
-        if isinstance(other, pd.Series) and not cell.index.equals(other.index):
-            raise ValueError(
-                f"All series of a sample must be of the same times, found others in {where}."
-            )
-
-
-def _check_times(times, where):
-    if not times.is_monotonic_increasing or not times.is_unique:
-        raise ValueError(
-            f"The time index must run forwards, found one that does not in {where}; sort_index() "
-            "sorts it."
-        )
-
-
-def _pack(steps, lengths, index=None):
-    """A DataFrame of the time steps of all samples, one after another, as Ragged."""
-    if 0 in lengths:
-        raise ValueError(
-            "Every series in X must hold at least one time step, found 0 in sample "
-            f"{lengths.index(0)} (an empty sequence)."
-        )
-    samples = np.repeat(np.arange(len(lengths)), lengths)
-    keys = pd.MultiIndex.from_arrays([samples, np.arange(len(steps))])
-    packed = Ragged.from_panel(steps.set_axis(keys))
-    return Ragged(packed.values, packed.offsets, packed.feature_names, index)
+        return from_nested(X)
+    return from_frames(X if times_in_rows else [frame.T for frame in X], times_in_rows)
 
 
 def _to_be_written(X, library, known, mtype):

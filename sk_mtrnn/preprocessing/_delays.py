@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import validate_sequences
-from ._containers import BaseSequenceTransformer, repack
+from ._containers import BaseSequenceTransformer, described, repack
 
 
 class TimeDelayEmbedding(BaseSequenceTransformer):
@@ -40,7 +40,7 @@ class TimeDelayEmbedding(BaseSequenceTransformer):
     -----
     The container stays what it was. A table, each column one time step of a univariate series,
     becomes an array of shape (n_samples, n_timesteps, m), or stays a table for a single delay.
-    Channels of categories stay such.
+    Channels of categories stay such, in a `Ragged` and in a DataFrame with a (sample, time) index.
 
     Takens embeds a scalar series at even delays and keeps only the steps whose past is whole; here
     delays and number of channels are free, and labels per step keep their places.
@@ -99,7 +99,7 @@ class TimeDelayEmbedding(BaseSequenceTransformer):
         if not whole or (delays < 0).any() or len(np.unique(delays)) < len(delays):
             raise ValueError(
                 "delays must be different nonnegative integers, at least one, found "
-                f"{self.delays!r}."
+                f"{described(self.delays)}."
             )
         sequences = validate_sequences(self, X, reset=True, allow_nan=True)
         number = self.fill != "edge" and not np.isnan(self.fill)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..sequences import Ragged, offsets_of
 from ._aggregate import AGGREGATES, aggregate_cells
+from ._containers import described
 
 
 def from_events(
@@ -54,10 +55,11 @@ def from_events(
     Raises
     ------
     ValueError
-        If there is no such column, no event (unless ``variables`` and ``samples`` are given), a
-        sample, time stamp or variable is missing, a time stamp is no time, a value is no finite
-        number (these name the row), ``variables`` or ``samples`` hold something twice, a variable
-        is called "time", or ``aggregate`` is not as above.
+        If there is no such column, one is named for two parameters, there is no event (unless
+        ``variables`` and ``samples`` are given), a sample, time stamp or variable is missing, a
+        time stamp is no time, a value is no finite number (these name the row), ``variables`` or
+        ``samples`` hold something twice, a variable is called "time", or ``aggregate`` is not as
+        above.
 
     Notes
     -----
@@ -91,6 +93,7 @@ def from_events(
         raise ValueError(
             "df must hold at least one event unless variables and samples are given, found none."
         )
+    _check_different(df, {"sample": sample, "time": time, "variable": variable, "value": value})
     owner = _find_column(df, sample, "sample")
     sample_codes, names = _codes(owner, "sample", samples, "samples", df, sort=False)
     # from all events: the clock of a sample does not depend on what is selected
@@ -130,30 +133,51 @@ def from_events(
 
 def _find_column(df, key, parameter):
     """A column by its name, a level of the index by its name, or a column by its number."""
-    if key in list(df.columns):
-        column = df[key]
-        if isinstance(column, pd.DataFrame):
+    kind, place = _place(df, key, parameter)
+    if kind == "column":
+        return df.iloc[:, place].reset_index(drop=True)
+    return df.index.get_level_values(place).to_series().reset_index(drop=True)
+
+
+def _check_different(df, keys):
+    """Refuse parameters that mean the same column."""
+    taken = {}
+    for parameter, key in keys.items():
+        place = _place(df, key, parameter)
+        if place in taken:
+            raise ValueError(
+                f"{parameter} must name another column than {taken[place]}, found {key!r} for both."
+            )
+        taken[place] = parameter
+
+
+def _place(df, key, parameter):
+    """Whether a key means a column or a level of the index, and the number of it."""
+    columns = list(df.columns)
+    hashable = pd.api.types.is_hashable(key)
+    if hashable and key in columns:
+        if columns.count(key) > 1:
             raise ValueError(f"{parameter} must name one column of df, found {key!r} twice.")
-        return column.reset_index(drop=True)
-    if key is not None and key in list(df.index.names):
-        return df.index.get_level_values(key).to_series().reset_index(drop=True)
+        return "column", columns.index(key)
+    if hashable and key is not None and key in list(df.index.names):
+        return "level", list(df.index.names).index(key)
     number = isinstance(key, numbers.Integral) and not isinstance(key, bool)
     if number and -df.shape[1] <= key < df.shape[1]:
-        return df.iloc[:, key].reset_index(drop=True)
+        return "column", int(key) % df.shape[1]
     raise ValueError(
         f"{parameter} must name a column of df, one of {list(df.columns)}, or a level of its index,"
-        f" or give the number of a column, found {key!r}."
+        f" or give the number of a column, found {described(key)}."
     )
 
 
-def _refuse(bad, message, df, column=None):
+def _refuse(bad, message, df, column=None, cure=""):
     """Raise an error that names the first bad row, and what its column holds there."""
     if bad.any():
         row = int(np.argmax(bad))
         found = "" if column is None else f" {column.iloc[row]!r}"
         plain = df.index.equals(pd.RangeIndex(len(df)))
         label = "" if plain else f" (index {df.index[row]})"
-        raise ValueError(f"{message}{found} in row {row}{label}.")
+        raise ValueError(f"{message}{found} in row {row}{label}{cure}.")
 
 
 def _codes(column, parameter, fixed, fixed_parameter, df, sort):
@@ -164,7 +188,8 @@ def _codes(column, parameter, fixed, fixed_parameter, df, sort):
         return codes, pd.Index(np.asarray(entries), name=column.name)
     if isinstance(fixed, str) or np.ndim(fixed) != 1 or len(fixed) == 0:
         raise ValueError(
-            f"{fixed_parameter} must be a 1-D array-like with at least one entry, found {fixed!r}."
+            f"{fixed_parameter} must be a 1-D array-like with at least one entry, found "
+            f"{described(fixed)}."
         )
     entries = pd.Index(fixed, name=column.name)
     if not entries.is_unique:
@@ -204,7 +229,8 @@ def _numbers(column, parameter, df, expected="numbers"):
     column = column.astype(object)
     read = pd.to_numeric(column, errors="coerce")
     bad = (read.isna() & ~column.isna()).to_numpy()
-    _refuse(bad, f"{parameter} must hold {expected}, found", df, column)
+    cure = "; pd.to_timedelta or pd.to_datetime reads text" if parameter == "time" else ""
+    _refuse(bad, f"{parameter} must hold {expected}, found", df, column, cure)
     return read.to_numpy(dtype=np.float64, na_value=np.nan)
 
 

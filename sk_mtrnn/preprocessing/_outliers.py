@@ -1,7 +1,7 @@
 """What an outlier detector flags becomes a hole."""
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_outlier_detector
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,8 +22,8 @@ class OutlierMasker(BaseSequenceTransformer):
     Parameters
     ----------
     estimator : outlier detector
-        Any scikit-learn estimator with `fit`, without need of y, and a `predict` that gives -1 for
-        outliers. It is cloned. `LocalOutlierFactor` needs ``novelty=True``.
+        Any scikit-learn outlier detector (an `OutlierMixin`, or a pipeline that ends in one) whose
+        `predict` gives -1 for outliers. It is cloned. `LocalOutlierFactor` needs ``novelty=True``.
     per_channel : bool, default=False
         Whether each channel is judged alone, by a clone of its own: a broken sensor then leaves the
         others alone.
@@ -46,8 +46,10 @@ class OutlierMasker(BaseSequenceTransformer):
 
     Notes
     -----
-    Detectors take no NaN: rows with one are not used to fit and are not judged, so that they stay
-    as they are. Where holes are common, ``per_channel`` uses and judges whatever was observed.
+    Most detectors take no NaN: rows with one are then not used to fit and are not judged, so that
+    they stay as they are. Where holes are common, ``per_channel`` uses and judges whatever was
+    observed. A detector whose tag ``allow_nan`` says that it takes NaN, as `IsolationForest` does,
+    is fitted on all rows in which anything was observed, and judges them.
 
     The container and its names stay what they were.
 
@@ -90,10 +92,11 @@ class OutlierMasker(BaseSequenceTransformer):
         Raises
         ------
         TypeError
-            If ``estimator`` has no ``fit`` or no ``predict``.
+            If ``estimator`` is no outlier detector, or has no ``predict``.
         ValueError
-            If ``estimator`` needs y, there is no row without NaN (``per_channel``: no value at
-            all) or no channel to judge, ``time_feature`` names no channel, or X is not valid.
+            If ``estimator`` needs y, there is no row without NaN (``per_channel``, or a detector
+            that takes NaN: no value at all) or no channel to judge, ``time_feature`` names no
+            channel, or X is not valid.
         """
         self._validate_params()
         self._check_detector()
@@ -114,12 +117,12 @@ class OutlierMasker(BaseSequenceTransformer):
         fitted = []
         for group in self._groups:
             rows = sequences.values[:, group]
-            rows = rows[~np.isnan(rows).any(axis=1)]
+            rows = rows[self._usable(rows)]
             fitted.append(clone(self.estimator).fit(rows) if len(rows) else None)
         if not any(detector is not None for detector in fitted):
             needed = (
                 "a value to fit on"
-                if self.per_channel
+                if self.per_channel or self._takes_nan
                 else "a time step without NaN to fit on (per_channel=True needs no such)"
             )
             raise ValueError(f"X must hold {needed}, found none.")
@@ -182,7 +185,7 @@ class OutlierMasker(BaseSequenceTransformer):
             if not callable(getattr(self.estimator, method, None)):
                 raise TypeError(
                     "estimator must be a scikit-learn outlier detector, with fit and predict, found"
-                    f" {self.estimator!r} without {method}."
+                    f" {self.estimator!r} without {method}{_cure(self.estimator)}."
                 )
         tagged = hasattr(self.estimator, "__sklearn_tags__")
         if tagged and get_tags(self.estimator).target_tags.required:
@@ -190,20 +193,39 @@ class OutlierMasker(BaseSequenceTransformer):
                 "estimator must not need y, because a row is a time step and has no label, found "
                 f"{self.estimator!r}."
             )
+        if not tagged or not is_outlier_detector(self.estimator):
+            raise TypeError(
+                "estimator must be a scikit-learn outlier detector, such as IsolationForest, found "
+                f"{self.estimator!r}, whose tags do not call it one."
+            )
+
+    @property
+    def _takes_nan(self):
+        return get_tags(self.estimator).input_tags.allow_nan
+
+    def _usable(self, rows):
+        """Rows that the detector takes, and that hold anything."""
+        holes = np.isnan(rows)
+        return ~(holes.all(axis=1) if self._takes_nan else holes.any(axis=1))
 
     def _flag(self, sequences):
         """Which values are flagged, shape (sum_T, n_features)."""
         flags = np.zeros(sequences.values.shape, dtype=bool)
         for group, detector in zip(self._groups, self._detectors, strict=True):
             rows = sequences.values[:, group]
-            complete = np.flatnonzero(~np.isnan(rows).any(axis=1))
-            if detector is None or not len(complete):
+            usable = np.flatnonzero(self._usable(rows))
+            if detector is None or not len(usable):
                 continue
-            outlying = np.asarray(detector.predict(rows[complete])) == -1
-            if outlying.shape != complete.shape:
+            outlying = np.asarray(detector.predict(rows[usable])) == -1
+            if outlying.shape != usable.shape:
                 raise ValueError(
                     "estimator must predict one number a row, found shape "
-                    f"{outlying.shape} for {len(complete)} row(s)."
+                    f"{outlying.shape} for {len(usable)} row(s)."
                 )
-            flags[np.ix_(complete[outlying], group)] = True
-        return flags
+            flags[np.ix_(usable[outlying], group)] = True
+        return flags & ~np.isnan(sequences.values)
+
+
+def _cure(estimator):
+    """What makes a detector one that predicts."""
+    return "; novelty=True gives it" if getattr(estimator, "novelty", None) is False else ""

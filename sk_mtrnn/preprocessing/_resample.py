@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import Ragged, offsets_of, split_steps, validate_sequences
 from ._aggregate import AGGREGATES, aggregate_cells
+from ._clocks import DATES, as_index, check_times, index_seconds
 from ._containers import (
     BaseSequenceTransformer,
-    check_times,
+    as_panel,
     find_channel,
     packed_rows,
     repack,
@@ -20,6 +21,7 @@ from ._containers import (
 )
 
 _OF_CODES = ("last", "first", "count")  # what can be said of categories
+_MOST_STEPS = 10**8  # of all sequences together; more is a slip of the unit
 
 
 class Resample(BaseSequenceTransformer):
@@ -32,7 +34,8 @@ class Resample(BaseSequenceTransformer):
     Parameters
     ----------
     interval : float, str or timedelta
-        Δ, in the unit of the time stamps; text ("1h") and time differences are taken in seconds.
+        Δ, in the unit of the time stamps. Text ("1h") and time differences are for dates and time
+        differences in the index of a DataFrame.
     aggregate : str or dict from channel to str, default="mean"
         What stands for the observations of an interval: "mean", "last", "first", "min", "max",
         "median", "sum" or "count" (0 where there is none). The dict names channels by index or
@@ -42,7 +45,8 @@ class Resample(BaseSequenceTransformer):
         The channel that holds the time stamps; it stays one, with the start s + k Δ of each
         interval. None: steps lie 1 apart, from 0 on; in a DataFrame with a (sample, time) index,
         the index is the clock: numbers as they are, time differences in seconds, dates in seconds
-        since 1970 (so that intervals of an hour begin on the hour).
+        since 1970 (so that intervals of an hour begin on the hour). `from_events` makes numbers of
+        dates, seconds.
     start : float, default=None
         s; what was observed before is left out. None: for each sequence the largest multiple of Δ
         that is not after its first time stamp.
@@ -62,6 +66,9 @@ class Resample(BaseSequenceTransformer):
     Notes
     -----
     A sequence of which nothing falls into the grid becomes NaN on all of it, one step at least.
+
+    Resample first, then `Concatenate` static descriptors: they would have a hole wherever nothing
+    was observed.
 
     A step is named by the start of its interval and holds what was observed until its end: a
     forecast made from it can be made at its end.
@@ -113,8 +120,9 @@ class Resample(BaseSequenceTransformer):
         Raises
         ------
         ValueError
-            If a parameter names no channel, ``interval`` is no time, ``end`` is not after
-            ``start``, or categories are to be averaged; and as `transform`.
+            If a parameter names no channel, ``interval`` is no time, or is text where time stamps
+            are numbers, ``end`` is not after ``start``, or categories are to be averaged; and as
+            `transform`.
         """
         self._validate_params()
         sequences = validate_sequences(self, X, reset=True, allow_nan=True)
@@ -155,8 +163,9 @@ class Resample(BaseSequenceTransformer):
         Raises
         ------
         ValueError
-            If X is not of the width of ``fit`` or holds an infinity, or time stamps are missing or
-            run backwards; the message names sample and time step.
+            If X is not of the width of ``fit`` or holds an infinity, time stamps are missing or
+            run backwards (the message names sample and time step), or the grid has more than 1e8
+            steps in all.
         """
         check_is_fitted(self)
         sequences = validate_sequences(self, X, reset=False, allow_nan=True)
@@ -233,11 +242,18 @@ class Resample(BaseSequenceTransformer):
 
     def _clock(self, X, sequences):
         """The time stamp of each row, in order."""
+        dates = _is_panel(X) and isinstance(X.index.levels[1], DATES) and self._time is None
+        if not dates and isinstance(self.interval, (str, datetime.timedelta)):
+            kind = "text" if isinstance(self.interval, str) else "a time difference"
+            raise ValueError(
+                f"interval={self.interval!r}: {kind} is for dates and time differences; found a "
+                "clock of numbers: give the interval in its unit."
+            )
         if self._time is not None:
             times = sequences.values[:, self._time]
             source = f"time_feature {self.time_feature!r}"
         elif _is_panel(X):
-            times = _index_seconds(X.index.get_level_values(1))[packed_rows(X)]
+            times = index_seconds(X.index.get_level_values(1))[packed_rows(X)]
             source = "The index of X"
         else:
             first = np.repeat(sequences.offsets[:-1], sequences.lengths)
@@ -263,15 +279,23 @@ class Resample(BaseSequenceTransformer):
         tolerance = 4 * np.finfo(times.dtype).eps
         times = times.astype(np.float64)
         first, last = times[sequences.offsets[:-1]], times[sequences.offsets[1:] - 1]
-        if self.start is None:
-            start = _floor(first / self._interval, tolerance) * self._interval
-        else:
-            start = np.full(len(first), float(self.start))
-        if self.end is None:
-            length = _floor((last - start) / self._interval, tolerance) + 1
-        else:
-            length = -_floor((start - self.end) / self._interval, tolerance)
-        length = np.maximum(length, 1).astype(np.int64)
+        with np.errstate(over="ignore", invalid="ignore"):  # an absurd interval is refused below
+            if self.start is None:
+                start = _floor(first / self._interval, tolerance) * self._interval
+            else:
+                start = np.full(len(first), float(self.start))
+            if self.end is None:
+                length = _floor((last - start) / self._interval, tolerance) + 1
+            else:
+                length = -_floor((start - self.end) / self._interval, tolerance)
+        length = np.maximum(length, 1)
+        n_steps = length.sum() if np.isfinite(start).all() else np.inf
+        if not n_steps <= _MOST_STEPS:  # NaN is not either
+            raise ValueError(
+                f"interval={self.interval!r} gives {n_steps:.3g} steps in all, more than "
+                f"{_MOST_STEPS:.0e}; time stamps, start and end must be in its unit."
+            )
+        length = length.astype(np.int64)
         steps = (times - np.repeat(start, sequences.lengths)) / self._interval
         steps = _floor(steps, tolerance).astype(np.int64)
         length_of = np.repeat(length, sequences.lengths)
@@ -290,8 +314,8 @@ class Resample(BaseSequenceTransformer):
         if _is_panel(X):
             owner = pd.Index(grid.index).repeat(grid.lengths)
             old = X.index.levels[1]
-            index = pd.MultiIndex.from_arrays([owner, _as_index(times, old)], names=X.index.names)
-            return pd.DataFrame(grid.values, index=index, columns=grid.feature_names)
+            index = pd.MultiIndex.from_arrays([owner, as_index(times, old)], names=X.index.names)
+            return as_panel(grid.values, index, grid.feature_names, grid.categorical, X)
         if self._tabular:
             table = grid.values.reshape(len(grid), -1)
             if isinstance(X, pd.DataFrame):
@@ -312,32 +336,3 @@ def _floor(quotient, tolerance):
 
 def _is_panel(X):
     return isinstance(X, pd.DataFrame) and X.index.nlevels == 2
-
-
-def _index_seconds(index):
-    """Time stamps of an index as numbers."""
-    if isinstance(index, pd.PeriodIndex):
-        index = index.to_timestamp()
-    if isinstance(index, pd.DatetimeIndex):
-        index = index.tz_convert(None) if index.tz is not None else index
-        return ((index - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
-    if isinstance(index, pd.TimedeltaIndex):
-        return index.total_seconds().to_numpy(dtype=np.float64)
-    try:
-        return index.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "The index of X must hold numbers, dates or time differences as time, found "
-            f"{index.dtype}: {error}"
-        ) from error
-
-
-def _as_index(times, old):
-    """Numbers as time stamps of the kind of the old index."""
-    if isinstance(old, (pd.DatetimeIndex, pd.PeriodIndex)):
-        index = pd.to_datetime(np.rint(times * 1e6).astype(np.int64), unit="us")
-        tz = getattr(old, "tz", None)
-        return index if tz is None else index.tz_localize("UTC").tz_convert(tz)
-    if isinstance(old, pd.TimedeltaIndex):
-        return pd.to_timedelta(np.rint(times * 1e6).astype(np.int64), unit="us")
-    return pd.Index(times)

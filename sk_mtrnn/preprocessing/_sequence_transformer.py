@@ -22,7 +22,9 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
     """Apply a transformer to the time steps of sequences, in whatever container they come.
 
     With φ the transformer, fitted on the rows x_it of all time steps t of all sequences i, sequence
-    i becomes φ(x_i1), ..., φ(x_iT_i): its length stays, its features are those φ gives.
+    i becomes φ(x_i1), ..., φ(x_iT_i): its length stays, its features are those φ gives. Channels
+    that X marks as categories are kept from φ: they go by as they are, and stand behind what φ
+    gives.
 
     Parameters
     ----------
@@ -51,6 +53,12 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
     A table, each column one time step of a univariate series, stays a table (a DataFrame with its
     index and columns) if the transformer gives one column; with k columns it becomes an array of
     shape (n_samples, n_timesteps, k). All its columns are scaled alike, being one feature.
+
+    A `Ragged` marks channels of categories, as that of `TokenEncoder` or `Concatenate` does, and a
+    DataFrame with a (sample, time) index by the dtype "category"; both keep names and marks. Codes
+    have neither mean nor variance: scaled, they would be other categories, or none. Which channels
+    are marked is settled in `fit`. For a transformer that is to see codes, such as a
+    ``OneHotEncoder``, leave them unmarked, and pick them by a ``ColumnTransformer``.
 
     ``set_output`` changes nothing: what comes out is decided by what goes in.
 
@@ -90,11 +98,18 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         TypeError
             If ``transformer`` has no ``fit`` or no ``transform``.
         ValueError
-            If the transformer needs y or does not keep the number of rows, or X is not valid: see
-            `transform`.
+            If the transformer needs y or does not keep the number of rows, all channels are marked
+            as categories, or X is not valid: see `transform`.
         """
         self._check_transformer()
         sequences = validate_sequences(self, X, reset=True, allow_nan=True)
+        marks = sequences.categorical
+        self._codes = np.zeros(sequences.n_features, dtype=bool) if marks is None else marks
+        if self._codes.all():
+            raise ValueError(
+                "X must have a channel of numbers to transform, found that all "
+                f"{sequences.n_features} are marked as categories."
+            )
         self.transformer_ = clone(self.transformer).fit(self._rows(sequences))
         self._n_outputs = self._apply("transform", self._rows(sequences[:1])).shape[1]
         return self
@@ -121,7 +136,12 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         sequences = validate_sequences(self, X, reset=False, allow_nan=True)
         rows = self._apply("transform", self._rows(sequences))
         names = None if self._keeps_table else self.get_feature_names_out()
-        return repack(X, sequences, rows, names, self._tabular)
+        marks = None
+        if self._codes.any():
+            codes = sequences.values[:, self._codes]
+            marks = np.arange(rows.shape[1] + codes.shape[1]) >= rows.shape[1]
+            rows = np.concatenate([rows, codes], axis=1)
+        return repack(X, sequences, rows, names, self._tabular, marks)
 
     @available_if(_inverts)
     def inverse_transform(self, X):
@@ -145,12 +165,19 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         check_is_fitted(self)
         reader = copy(self)  # fitted on what transform gives
         if not self._keeps_table:
-            reader._tabular, reader.n_features_in_ = False, self._n_outputs
+            n_codes = int(self._codes.sum())
+            reader._tabular, reader.n_features_in_ = False, self._n_outputs + n_codes
             reader.feature_names_in_ = self.get_feature_names_out()
         sequences = validate_sequences(reader, X, reset=False, allow_nan=True)
-        rows = self._apply("inverse_transform", sequences.values)
+        rows = self._apply("inverse_transform", sequences.values[:, : self._n_outputs])
         names = None if self._tabular else getattr(self, "feature_names_in_", None)
-        return repack(X, sequences, rows, names, self._tabular)
+        marks = None
+        if self._codes.any():
+            marks, numbers = self._codes, rows
+            rows = np.empty((len(numbers), len(marks)), dtype=numbers.dtype)
+            rows[:, ~marks] = numbers
+            rows[:, marks] = sequences.values[:, self._n_outputs :]
+        return repack(X, sequences, rows, names, self._tabular, marks)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features of the output.
@@ -169,11 +196,9 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         names = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
         if self._keeps_table:
             return names
-        try:
-            return self.transformer_.get_feature_names_out(None if self._tabular else names)
-        except AttributeError:  # it, or a step in it, names nothing
-            prefix = type(self.transformer_).__name__.lower()
-            return np.array([f"{prefix}{i}" for i in range(self._n_outputs)], dtype=object)
+        if self._tabular:
+            return self._names_given(None)
+        return np.concatenate([self._names_given(names[~self._codes]), names[self._codes]])
 
     def set_output(self, *, transform=None):
         """Do nothing: the container of the output is that of the input.
@@ -215,11 +240,24 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
                 f"own, found {self.transformer!r}."
             )
 
+    def _names_given(self, names):
+        """What the transformer calls its features."""
+        try:
+            return self.transformer_.get_feature_names_out(names)
+        except AttributeError:  # it, or a step in it, names nothing
+            prefix = type(self.transformer_).__name__.lower()
+            return np.array([f"{prefix}{i}" for i in range(self._n_outputs)], dtype=object)
+
     def _rows(self, sequences):
-        """All time steps, as a DataFrame if the features have names."""
-        if self._tabular or not hasattr(self, "feature_names_in_"):
-            return sequences.values
-        return pd.DataFrame(sequences.values, columns=self.feature_names_in_, copy=False)
+        """The numbers of all time steps, as a DataFrame if the features have names."""
+        values = sequences.values
+        if self._tabular:
+            return values
+        if self._codes.any():
+            values = values[:, ~self._codes]
+        if not hasattr(self, "feature_names_in_"):
+            return values
+        return pd.DataFrame(values, columns=self.feature_names_in_[~self._codes], copy=False)
 
     @property
     def _keeps_table(self):

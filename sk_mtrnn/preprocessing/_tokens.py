@@ -2,19 +2,18 @@
 
 import re
 import unicodedata
+import warnings
 from copy import copy
-from itertools import chain
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import Ragged, offsets_of, validate_sequences
+from ..sequences import Ragged, validate_sequences
+from ._sentences import distinct_words, named_sentences
 
-_LISTS = (list, tuple, np.ndarray, pd.Series, pd.api.extensions.ExtensionArray)
 _AFFIX = re.compile(r"(prefix|suffix)([1-9][0-9]*)")
 
 
@@ -130,7 +129,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Parameters
         ----------
-        X : list, tuple, array or Series of n_samples lists of str
+        X : list, tuple, array or Series of n_samples lists of str, or DataFrame
+            See `transform`.
         y : None
             Ignored.
 
@@ -142,10 +142,15 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         ValueError
             If X is not valid, see `transform`, or ``columns`` are none, unknown or named alike.
+
+        Warns
+        -----
+        UserWarning
+            If ``min_frequency`` leaves a column without values: all its words are unknown.
         """
         self._validate_params()
         self._functions = _read_columns(self.columns, self.lowercase)
-        words, of_word, _ = _distinct_words(X)
+        words, of_word, _ = distinct_words(named_sentences(X)[0])
         counts = np.bincount(of_word)
         least = self.min_frequency
         least = least if isinstance(least, Integral) else least * len(of_word)
@@ -153,6 +158,14 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             name: _vocabulary(_values(name, function, words), counts, least)
             for name, function in self._functions.items()
         }
+        empty = [name for name, values in self.vocabularies_.items() if len(values) == 0]
+        if empty:
+            warnings.warn(
+                f"min_frequency={self.min_frequency} leaves no value in the columns {empty}: "
+                "every word is unknown there.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self
 
     def transform(self, X):
@@ -160,13 +173,15 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Parameters
         ----------
-        X : list, tuple, array or Series of n_samples lists of str
-            A two-dimensional array of str holds one sentence a row.
+        X : list, tuple, array or Series of n_samples lists of str, or DataFrame
+            A two-dimensional array of str holds one sentence a row; a DataFrame with a (sample,
+            time) index and one column of str, one word a row.
 
         Returns
         -------
         Ragged of n_columns features
-            All categorical, named as the columns. The index is that of X, if it is a Series.
+            All categorical, named as the columns. The index is that of X, if it is a Series, and
+            of a DataFrame its samples.
 
         Raises
         ------
@@ -175,12 +190,12 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             str, naming sample and step. If a callable does not give a str.
         """
         check_is_fitted(self)
-        words, of_word, offsets = _distinct_words(X)
+        sentences, index = named_sentences(X)
+        words, of_word, offsets = distinct_words(sentences)
         codes = np.empty((len(words), len(self.vocabularies_)))
         for c, (name, function) in enumerate(self._functions.items()):
             codes[:, c] = _lookup(self.vocabularies_[name], _values(name, function, words))
         names = self.get_feature_names_out()
-        index = X.index if isinstance(X, pd.Series) else None
         return Ragged(codes[of_word], offsets, names, index, np.ones(len(names), dtype=bool))
 
     def inverse_transform(self, X):
@@ -322,49 +337,6 @@ def _read_column(column, lowercase):
     )
 
 
-def _distinct_words(X):
-    """The distinct words of X, for each step which of them it is, and the offsets."""
-    sentences = _sentences(X)
-    steps = list(chain.from_iterable(sentences))
-    offsets = offsets_of([len(sentence) for sentence in sentences])
-    if not all(issubclass(kind, str) for kind in set(map(type, steps))):
-        row = next(row for row, word in enumerate(steps) if not isinstance(word, str))
-        sample = int(np.searchsorted(offsets, row, side="right")) - 1
-        raise ValueError(
-            f"X must hold words as str, found {steps[row]!r} ({type(steps[row]).__name__}) in "
-            f"sample {sample}, step {row - offsets[sample]}."
-        )
-    number = {}
-    of_word = np.fromiter(
-        (number.setdefault(word, len(number)) for word in steps), np.int64, len(steps)
-    )
-    return [str(word) for word in number], of_word, offsets
-
-
-def _sentences(X):
-    """X as a list of lists, none of them empty."""
-    if not _is_list(X):
-        raise ValueError(
-            f"X must be a list, array or Series of sentences, each a list of str, found {X!r:.60}."
-        )
-    sentences = list(X)
-    if not sentences:
-        raise ValueError("X must hold at least one sentence, found 0 samples.")
-    for sample, sentence in enumerate(sentences):
-        if not _is_list(sentence):
-            raise ValueError(
-                f"X must hold sentences as lists of words, found {sentence!r:.60} in sample "
-                f"{sample}. A sentence that is a str is split first, as by sentence.split(); if X "
-                "is one sentence, pass [X]."
-            )
-        if len(sentence) == 0:
-            raise ValueError(
-                f"Every sentence in X must hold at least one word, found 0 in sample {sample} (an "
-                "empty sequence)."
-            )
-    return sentences
-
-
 def _values(name, function, words):
     """What a column tells of each word."""
     values = [function(word) for word in words]
@@ -375,10 +347,6 @@ def _values(name, function, words):
                 f"{word!r}."
             )
     return values
-
-
-def _is_list(X):
-    return isinstance(X, _LISTS) and getattr(X, "ndim", 1) > 0
 
 
 def _vocabulary(values, counts, least):

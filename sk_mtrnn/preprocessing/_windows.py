@@ -10,7 +10,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import Ragged, check_same_order, validate_sequences
-from ._containers import BaseSequenceTransformer, check_times, packed_rows
+from ._clocks import check_index, check_same_dates, unevenness, warn_uneven
+from ._containers import BaseSequenceTransformer, packed_rows
+from ._labels import labels_of_many, labels_of_one
 
 
 class SlidingWindow(BaseSequenceTransformer):
@@ -65,6 +67,10 @@ class SlidingWindow(BaseSequenceTransformer):
     for several, `GroupKFold` with ``groups=cutter.locate(X, labelled=True)["series"]``. A scaler of
     the whole series has seen the test part; put it behind the windows, into the pipeline.
 
+    Width, horizon and stride count rows. Where the index holds dates, `fit` warns if they are not
+    one step apart; days, months and working days are steps too. Columns of dtype "category" are
+    channels of categories.
+
     Examples
     --------
     >>> import numpy as np
@@ -118,6 +124,12 @@ class SlidingWindow(BaseSequenceTransformer):
         ------
         ValueError
             As `transform`.
+
+        Warns
+        -----
+        UserWarning
+            If the dates in the index of X are not one step apart, or repeat. Once: `transform` and
+            the others warn only where the X of `fit` was even.
         """
         self._validate_params()
         self._read(X, reset=True)
@@ -174,17 +186,19 @@ class SlidingWindow(BaseSequenceTransformer):
         Raises
         ------
         ValueError
-            As `transform`, or if y has not one label for each step of X.
+            As `transform`, or if y has not one label for each step of X, or other dates.
         """
         check_is_fitted(self)
         X_windows, (series, last), sequences, single = self._cut(X, labelled=True)
         index = getattr(X_windows, "index", None)
         if single:
-            check_same_order(X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None, y)
-            labels = _labels_of_one(y, len(sequences.values))
+            clock = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
+            check_same_order(clock, y)
+            check_same_dates(clock, y)
+            labels = labels_of_one(y, len(sequences.values))
         else:
             check_same_order(sequences.index, y)
-            labels = _labels_of_many(y, X, sequences)
+            labels = labels_of_many(y, X, sequences)
         rows = sequences.offsets[series] + last + self.horizon
         if not self.per_step:
             if isinstance(labels, (pd.Series, pd.DataFrame)):
@@ -246,8 +260,16 @@ class SlidingWindow(BaseSequenceTransformer):
         """X as Ragged, and whether it is one series."""
         sequences, single = _as_series(X)
         sequences = validate_sequences(self, sequences, reset=reset, allow_nan=True)
+        found = ""
         if single and isinstance(X, (pd.DataFrame, pd.Series)):
-            _check_clock(X.index)
+            check_index(X.index)
+            found = unevenness(X.index, sequences.offsets)
+        elif isinstance(X, pd.DataFrame) and isinstance(X.index.levels[1], pd.DatetimeIndex):
+            found = unevenness(X.index.get_level_values(1)[packed_rows(X)], sequences.offsets)
+        if found and (reset or not self._uneven):
+            warn_uneven(found, stacklevel=4)
+        if reset:
+            self._uneven = bool(found)
         return sequences, single
 
     def _cut(self, X, labelled):
@@ -291,11 +313,15 @@ def _as_series(X):
     if isinstance(X, pd.DataFrame):
         if X.index.nlevels == 2:
             return Ragged.from_panel(X), False
-        return Ragged.from_list([X]), True
+        rows = pd.MultiIndex.from_arrays([np.zeros(len(X), np.int64), np.arange(len(X))])
+        packed = Ragged.from_panel(X.set_axis(rows))
+        marks = packed.categorical
+        return Ragged(packed.values, packed.offsets, packed.feature_names, None, marks), True
     if isinstance(X, pd.Series):
         if X.dtype == object and len(X) and np.ndim(X.iloc[0]):
             return Ragged.from_list(X, index=X.index), False
-        return Ragged.from_list([X.to_numpy(na_value=np.nan, dtype=np.float64)]), True
+        packed = _as_series(X.to_frame())[0]
+        return Ragged(packed.values, packed.offsets, categorical=packed.categorical), True
     boxed = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     if (boxed or isinstance(X, (list, tuple))) and any(getattr(x, "ndim", 0) for x in X):
         return Ragged.from_list(X), False
@@ -304,76 +330,6 @@ def _as_series(X):
     if array.ndim > 2:
         return Ragged.from_padded(array), False
     return Ragged.from_list([array]), True
-
-
-def _check_clock(index):
-    """Refuse an index of numbers or dates that runs backwards: rows out of order leak."""
-    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
-        times = np.where(index.isna(), np.nan, index.asi8.astype(np.float64))
-    elif pd.api.types.is_numeric_dtype(index.dtype):
-        times = index.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        return
-    check_times(times, np.array([0, len(times)]), "The index of X")
-
-
-def _labels_of_one(y, n_steps):
-    """The labels of one series, one row a step, as an array, Series or DataFrame."""
-    y = y if isinstance(y, (pd.Series, pd.DataFrame)) else _as_array(y)
-    if y.ndim not in (1, 2) or len(y) != n_steps:
-        raise ValueError(
-            f"y must have one row for each of the {n_steps} time steps of X, shape ({n_steps},) or "
-            f"({n_steps}, n_tasks), found shape {y.shape}."
-        )
-    return y
-
-
-def _as_array(labels):
-    """Labels as an array, without numpy's turning ["a", nan] into text."""
-    if isinstance(labels, (list, tuple)) and all(np.ndim(label) == 0 for label in labels):
-        return pd.Series(labels).to_numpy()
-    return np.asarray(labels)
-
-
-def _labels_of_many(y, X, sequences):
-    """The labels of several series, one row a step, as an array, Series or DataFrame."""
-    if isinstance(y, (pd.DataFrame, pd.Series)):
-        if y.index.nlevels == 2:
-            if not isinstance(X, pd.DataFrame) or not y.index.equals(X.index):
-                raise ValueError(
-                    "y must have the (sample, time) index of X, in the same order, found another."
-                )
-            return y.iloc[packed_rows(X)]
-        if isinstance(y, pd.Series):
-            return pd.Series(_spread(y, sequences, f" of task {y.name!r}", 1), name=y.name)
-        columns = {name: _spread(y[name], sequences, f" of task {name!r}", 1) for name in y}
-        return pd.DataFrame(columns)
-    return _spread(y, sequences, "", 2)
-
-
-def _spread(cells, sequences, task, max_ndim):
-    """One row a step from one array, or one label, a series."""
-    cells = list(cells)
-    if len(cells) != len(sequences):
-        raise ValueError(
-            f"y must hold the labels of the {len(sequences)} series of X, found {len(cells)}."
-        )
-    parts = []
-    for sample, (cell, length) in enumerate(zip(cells, sequences.lengths, strict=True)):
-        if np.ndim(cell) == 0:
-            part = np.full(length, cell, dtype=object if isinstance(cell, str) else None)
-        else:
-            part = _as_array(cell)
-        if part.ndim > max_ndim or len(part) != length:
-            raise ValueError(
-                f"y{task} must have one row for each of the {length} time steps of sample {sample},"
-                f" found shape {part.shape}."
-            )
-        parts.append(part)
-    kinds = {part.dtype.kind for part in parts}
-    if len(kinds) > 1 and kinds - set("iuf"):  # so that numpy turns no number into text
-        parts = [part.astype(object) for part in parts]
-    return np.concatenate(parts)
 
 
 def _boxed(labels, rows, index):

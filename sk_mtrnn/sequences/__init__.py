@@ -7,7 +7,7 @@ from ._batching import LengthBatches, PackedOrder, packed_order
 from ._columns import Column
 from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
-from ._numeric import as_numeric, offsets_of
+from ._numeric import as_numeric, numeric_columns, offsets_of
 from ._ragged import Ragged
 from ._stack import stack_tasks
 from ._weights import check_sample_weight, input_moments
@@ -24,6 +24,7 @@ __all__ = [
     "check_same_order",
     "check_sample_weight",
     "input_moments",
+    "numeric_columns",
     "offsets_of",
     "packed_order",
     "read_labels",

@@ -1,5 +1,7 @@
 """X in every form people have it, read as Ragged and checked against the fitted estimator."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -55,6 +57,8 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
         estimator._tabular = False
         return sequences
     index = X.index if isinstance(X, pd.DataFrame) else None
+    if reset and index is not None:
+        _check_is_table(X)
     table = validate_data(
         estimator,
         _as_table(X, estimator) if not reset else X,
@@ -67,6 +71,24 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     series = Ragged(table.reshape(-1, 1), np.arange(n_samples + 1) * n_timesteps, index=index)
     check_finite(series, allow_nan)
     return series
+
+
+def _check_is_table(frame):
+    """Refuse or remark on a DataFrame that is hardly meant as one univariate series a row."""
+    if frame.index.nlevels > 2:
+        raise ValueError(
+            "X must have the index levels (sample, time), or be a table with one series a row, "
+            f"found a DataFrame with the {frame.index.nlevels} levels {list(frame.index.names)}."
+        )
+    if isinstance(frame.index, pd.DatetimeIndex) and len(frame) > 1:
+        n_series, n_steps = frame.shape
+        warnings.warn(
+            f"X, a DataFrame with a DatetimeIndex, is read as a table: {n_series} univariate "
+            f"series of {n_steps} steps, one a row. If its rows are the steps of one long series, "
+            "sk_mtrnn.preprocessing.SlidingWindow cuts it into samples, and [X] is one sample.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _as_sequences(X):
@@ -172,9 +194,11 @@ def check_finite(sequences, allow_nan=False):
             what = "NaN" if np.isnan(block[row, feature]) else "infinity"
             named = sequences.feature_names
             feature = feature if named is None else named[feature]
+            hint = " An estimator takes holes with missing='forward' or another way."
             raise ValueError(
                 f"Input X contains {what}: sample {sample}, time step "
                 f"{start + row - sequences.offsets[sample]}, feature {feature!r}. X must be finite."
+                f"{hint if what == 'NaN' else ''}"
             )
 
 
@@ -192,14 +216,28 @@ def _check_width(estimator, sequences, reset):
     if sequences.n_features != estimator.n_features_in_:
         raise ValueError(
             f"X has {sequences.n_features} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input."
+            f"{estimator.n_features_in_} features as input.{_other_names(estimator, names)}"
         )
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is not None and names is not None and list(fitted) != list(names):
         raise ValueError(
             "The feature names should match those that were passed during fit: expected "
-            f"{list(fitted)}, found {list(names)}."
+            f"{list(fitted)}, found {list(names)}.{_other_names(estimator, names)}"
         )
+
+
+def _other_names(estimator, names):
+    """What a message says of features that are too many or too few, where both have names."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None or names is None:
+        return ""
+    more = [name for name in names if name not in set(fitted)]
+    less = [name for name in fitted if name not in set(names)]
+    if not more and not less:
+        return " The order differs."
+    return "".join(
+        f" {kind}: {part}." for kind, part in (("Unknown", more), ("Missing", less)) if part
+    )
 
 
 def row_blocks(sequences):

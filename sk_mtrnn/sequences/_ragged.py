@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ._numeric import as_numeric, check_same_names, numeric_columns, offsets_of
+from ._panel import read_panel
 
 
 class Ragged:
@@ -213,7 +214,8 @@ class Ragged:
         Parameters
         ----------
         sequences : iterable of array-likes, each of shape (T_i, n_features) or (T_i,)
-            1-D sequences are univariate. DataFrames name the features by their columns.
+            1-D sequences are univariate. DataFrames name the features by their columns, and mark
+            those of dtype "category".
         feature_names, index
             As in the constructor.
 
@@ -227,9 +229,12 @@ class Ragged:
             If a sequence is empty, not numeric, neither 1-D nor 2-D, or of another width than the
             first; the message names it.
         """
-        arrays = []
+        arrays, marks = [], None
         for sample, sequence in enumerate(sequences):
             if isinstance(sequence, pd.DataFrame):
+                found = [isinstance(dtype, pd.CategoricalDtype) for dtype in sequence.dtypes]
+                known = [False] * len(found) if marks is None else marks
+                marks = [a or b for a, b in zip(known, found, strict=False)]
                 names = list(sequence.columns)
                 feature_names = names if sample == 0 and feature_names is None else feature_names
                 if feature_names is not None and names != list(feature_names):
@@ -237,6 +242,7 @@ class Ragged:
                         "All DataFrames in X must have the same columns in the same order, found "
                         f"{list(feature_names)} at first and {names} in sample {sample}."
                     )
+                sequence = numeric_columns(sequence)
             array = as_numeric(sequence, where=f" in sample {sample}")
             if array.ndim not in (1, 2):
                 raise ValueError(
@@ -258,7 +264,8 @@ class Ragged:
         if not arrays:
             raise ValueError("X must hold at least one sequence, found 0 samples.")
         offsets = offsets_of([len(array) for array in arrays])
-        return cls(np.concatenate(arrays), offsets, feature_names, index)
+        marks = np.array(marks, dtype=bool) if marks and any(marks) else None
+        return cls(np.concatenate(arrays), offsets, feature_names, index, marks)
 
     @classmethod
     def from_padded(cls, X, lengths=None, feature_names=None):
@@ -318,40 +325,22 @@ class Ragged:
         ----------
         frame : pandas.DataFrame with a MultiIndex of two levels
             Samples keep the order of their first appearance; within a sample, rows are sorted by
-            time.
+            time. Columns of dtype "category" are channels of categories, whose categories must be
+            numbers, the codes.
 
         Returns
         -------
         Ragged
-            Its ``feature_names`` are the columns, its ``index`` the samples.
+            Its ``feature_names`` are the columns, its ``index`` the samples, ``categorical`` the
+            columns of dtype "category".
 
         Raises
         ------
         ValueError
-            If the index has not two levels, or a (sample, time) pair occurs twice.
+            If the index has not two levels, a (sample, time) pair occurs twice, time stamps are
+            text, or a column is not numeric; the message names it.
         """
-        if not isinstance(frame, pd.DataFrame) or frame.index.nlevels != 2:
-            raise ValueError(
-                "frame must be a DataFrame with a (sample, time) MultiIndex, found "
-                f"{type(frame).__name__}"
-                + (
-                    f" with {frame.index.nlevels} index level(s)."
-                    if hasattr(frame, "index")
-                    else "."
-                )
-            )
-        if frame.index.has_duplicates:
-            twice = frame.index[frame.index.duplicated()][0]
-            raise ValueError(f"frame must hold each (sample, time) once, found {twice} twice.")
-        codes, samples = pd.factorize(frame.index.get_level_values(0))
-        if (codes < 0).any():
-            raise ValueError("frame must name the sample of every row, found a missing one.")
-        time = pd.factorize(frame.index.get_level_values(1), sort=True)[0]
-        order = np.lexsort((time, codes))
-        samples = pd.Index(samples, name=frame.index.names[0])
-        names = list(frame.columns)
-        values = numeric_columns(frame)[order]
-        return cls(values, offsets_of(np.bincount(codes, minlength=len(samples))), names, samples)
+        return cls(*read_panel(frame))
 
     @classmethod
     def concatenate(cls, parts):
@@ -376,11 +365,15 @@ class Ragged:
             raise ValueError(f"All parts must have the same number of features, found {widths}.")
         named = [part.feature_names for part in parts if part.feature_names is not None]
         check_same_names([list(names) for names in named])
-        marks = {None if part.categorical is None else tuple(part.categorical) for part in parts}
-        if len(marks) > 1:
+        marks = [
+            [] if part.categorical is None else np.flatnonzero(part.categorical).tolist()
+            for part in parts
+        ]
+        if any(mark != marks[0] for mark in marks):
+            other = next(mark for mark in marks if mark != marks[0])
             raise ValueError(
-                "All parts must have the same categorical features, found "
-                f"{sorted(marks, key=str)}."
+                "All parts must have the same categorical features, found those at "
+                f"{marks[0]} and {other}."
             )
         offsets = offsets_of(np.concatenate([part.lengths for part in parts]))
         names = named[0] if named else None

@@ -108,11 +108,14 @@ class SharedRecurrence(nn.Module, ABC):
         D of the common states; None where there are none.
     is_one_stack : bool
         Whether what all tasks read are the states of one `RecurrentStack`, and nothing else.
+    is_apart : bool
+        Whether tasks share nothing, so that each has embeddings of its own.
     """
 
     sizes: tuple
     common_sizes: tuple | None = None
     is_one_stack = False
+    is_apart = False
 
     @abstractmethod
     def forward(self, inputs, layout):

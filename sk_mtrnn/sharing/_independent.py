@@ -28,6 +28,8 @@ class Independent(Sharing):
 class Apart(SharedRecurrence):
     """One recurrence a task."""
 
+    is_apart = True
+
     def __init__(self, stacks):
         super().__init__()
         self.stacks = nn.ModuleList(stacks)

@@ -34,10 +34,21 @@ class TaskInputs(nn.Module):
                 self.projections[str(task)] = nn.Parameter(torch.eye(n_features)[list(own)])
 
     def forward(self, steps):
-        """Steps (S, F) to a list of 1 or K Tensors (S, F): one for all tasks, or one a task."""
+        """Bring the inputs of every task into the common space.
+
+        Parameters
+        ----------
+        steps : list of 1 or K Tensors of shape (S, F)
+            One for all tasks, or one a task.
+
+        Returns
+        -------
+        list of 1 or K Tensors of shape (S, F)
+        """
         if not self.any_own:
-            return [steps]
+            return steps
+        given = steps if len(steps) == len(self.channels) else steps * len(self.channels)
         return [
-            steps if own is None else steps[:, own] @ self.projections[str(task)]
-            for task, own in enumerate(self.channels)
+            x if own is None else x[:, own] @ self.projections[str(task)]
+            for task, (own, x) in enumerate(zip(self.channels, given, strict=True))
         ]

@@ -24,12 +24,15 @@ class EncodedLabels(NamedTuple):
     per_step : bool
     loss_key : hashable
         As in `Task`.
+    delay : int, default=0
+        As in `Task`.
     """
 
     values: np.ndarray
     weights: np.ndarray
     per_step: bool
     loss_key: object
+    delay: int = 0
 
 
 class TaskSet:
@@ -266,7 +269,9 @@ class TaskSet:
                 if given.any():
                     values[known] = task.encode(labels, name=name)
                     entries[known] = task.label_weights(labels, given, name=name)
-            encoded.append(EncodedLabels(values, entries, self.step_flags[k], task.loss_key))
+            encoded.append(
+                EncodedLabels(values, entries, self.step_flags[k], task.loss_key, task.delay)
+            )
         return encoded
 
     def memberships(self, encoded, lengths, samples):
