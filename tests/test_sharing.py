@@ -291,13 +291,15 @@ def test_ones_own_way_is_trained():
 def test_own_channels_are_projected_into_the_shared_space():
     module = TaskInputs(3, [None, (2,), (0, 1)]).double()
     x = torch.randn(5, 3, dtype=torch.float64)
-    plain, second, third = module(x)
+    plain, second, third = module([x])
     assert plain is x
     torch.testing.assert_close(second, x * torch.tensor([0.0, 0.0, 1.0]), **EXACT)
     torch.testing.assert_close(third, x * torch.tensor([1.0, 1.0, 0.0]), **EXACT)
     W = torch.randn(1, 3, dtype=torch.float64)
     module.projections["1"].data = W
-    torch.testing.assert_close(module(x)[1], x[:, 2:] @ W, **EXACT)
+    torch.testing.assert_close(module([x])[1], x[:, 2:] @ W, **EXACT)
+    own = [x, 2 * x, 3 * x]  # where each task has embeddings of its own
+    torch.testing.assert_close(module(own)[1], 2 * x[:, 2:] @ W, **EXACT)
 
 
 @pytest.mark.parametrize("name", SHARINGS)

@@ -10,6 +10,9 @@ from torch.nn import functional as F
 from ..recurrence import SeededDropout
 
 
+_START = 0.1  # standard deviation of embeddings before training
+
+
 class TableSpec(NamedTuple):
     """One categorical channel.
 
@@ -62,7 +65,8 @@ class InputLayer(nn.Module):
 
     While training, a place c is read as unknown with the probability ``unknown_rates[c]``, so that
     the embedding of unknown categories learns from those that are replaced. It starts at zero, the
-    others from a normal distribution of unit variance, as wide as a standardised channel.
+    others from a normal distribution with a standard deviation of 0.1: those of rare categories
+    hardly move, and must not start as noise as strong as a standardised channel.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ class InputLayer(nn.Module):
         for i, table in enumerate(spec.tables):
             weight = torch.zeros(table.n_categories + 1, table.dim)
             if table.initial is None:
-                nn.init.normal_(weight[:-1])
+                nn.init.normal_(weight[:-1], std=_START)
             else:
                 weight[:-1] = torch.tensor(table.initial)
             self.embeddings.append(nn.Parameter(weight))
