@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from ..recurrence import SeededDropout
 
-
 _START = 0.1  # standard deviation of embeddings before training
 
 
