@@ -54,6 +54,7 @@ def scores(where, seed, *, n_estimators=1, **changes):
     """Errors in cycles, and accuracy of the class of health in percent."""
     options = {
         "tasks": {"rul": "regression", "health": "classification"},
+        "hidden_layer_sizes": (100,),
         "dropout": 0.4,
         "learning_rate": 0.002,
         "learning_rate_schedule": "cosine",
@@ -109,7 +110,7 @@ if __name__ == "__main__":
             "batches of 32": {"batch_size": 32},
             "30 epochs": {"max_epochs": 30},
             "LSTM": {"cell": "lstm"},
-            "100 units": {"hidden_layer_sizes": (100,)},
+            "64 units": {"hidden_layer_sizes": (64,)},
             "two layers": {"hidden_layer_sizes": (64, 64)},
             "noise on the sensors": {"augmentation": [Jitter(0.3)]},
             "random windows": {"augmentation": [WindowCrop(0.5, probability=0.7)]},

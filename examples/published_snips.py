@@ -34,6 +34,7 @@ def scores(where, seed, *, columns=COLUMNS, transitions="learned", **changes):
         "bidirectional": True,
         "dropout": 0.4,
         "input_dropout": 0.4,
+        "task_weights": {"slots": 4, "intent": 1},
         "pooling": "max",
         "unknown_rate": "frequency",
         "learning_rate": 0.003,
@@ -91,6 +92,7 @@ if __name__ == "__main__":
         },
         floors=floors,
         ablations={
+            "equal weights": {"task_weights": None},
             "last state for the intent": {"pooling": "last"},
             "steps not linked": {"transitions": None},
             "transitions constrained": {"transitions": "constrained"},
