@@ -176,7 +176,7 @@ def test_only_the_channels_named_change(augmentation):
     [
         (["word"], ["channels", "numbers", "'word'", "categorical"]),
         ([0, 3], ["channels", "numbers", "found 3", "categorical"]),
-        (["z"], ["channels", "'z'", "['x', 'y', 'word', 'row']"]),
+        (["z"], ["channels", "['x', 'y', 'word', 'row']", "'z'"]),
         ([4], ["channels", "found 4"]),
         ([-5], ["channels", "found -5"]),
         ([True], ["channels", "found True"]),

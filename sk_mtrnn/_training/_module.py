@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from .._reading import TaskSpec
-from ..inputs import channel_index
+from ..sequences import channel_index
 
 
 def module_params(e):
@@ -76,9 +76,8 @@ def task_spec(estimator, inputs, name, task):
 def _columns(inputs, name, features):
     """What the recurrence reads of features given by index or name, as places among its inputs."""
     channels, names = [], inputs.channels.names
-    known = [feature for feature in names if isinstance(feature, str)]
     for feature in np.asarray(features, dtype=object).ravel():
-        index = channel_index(feature, len(names), known, f"features of task {name!r}")
+        index = channel_index(feature, names, f"features of task {name!r}")
         if index == inputs.channels.time:
             raise ValueError(
                 f"features of task {name!r} must be inputs, but {feature!r} is the time_feature."

@@ -1,12 +1,14 @@
 """What an augmentation is: options, and one way of altering the sequences of a batch."""
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+
+from ..sequences import channel_index
 
 
 class Batch(NamedTuple):
@@ -140,15 +142,7 @@ class Augmentation(BaseEstimator, ABC):
             return np.flatnonzero(channels.numeric)
         positions = set()
         for channel in self.channels:
-            if channel in names and not isinstance(channel, Real):
-                position = names.index(channel)
-            elif _is_index(channel) and -len(names) <= channel < len(names):
-                position = int(channel) % len(names)
-            else:
-                raise ValueError(
-                    f"channels of {kind} must hold indices or names of channels of X, found "
-                    f"{channel!r}; the channels are {names}."
-                )
+            position = channel_index(channel, names, f"channels of {kind}")
             if not channels.numeric[position]:
                 raise ValueError(
                     f"channels of {kind} must hold channels of numbers, found {channel!r}, which "
@@ -172,7 +166,3 @@ class Augmentation(BaseEstimator, ABC):
         ndarray of bool, shape (B,)
         """
         return rng.random(len(batch.lengths)) < self.probability
-
-
-def _is_index(channel):
-    return isinstance(channel, Integral) and not isinstance(channel, (bool, np.bool_))

@@ -4,7 +4,6 @@
 or symbols; `InputLayer` (torch), built from its `InputSpec`, embeds the categories among them.
 """
 
-from ._channels import channel_index
 from ._encoder import INPUT_PARAMETERS, InputEncoder
 from ._layer import InputLayer, InputSpec, TableSpec
 
@@ -14,5 +13,4 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "TableSpec",
-    "channel_index",
 ]

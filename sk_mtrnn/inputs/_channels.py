@@ -1,12 +1,13 @@
 """Which channel of X is a number, which a category, and which the time."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 
+from ..sequences import channel_index
 
-class Channels(NamedTuple):
+
+class ChannelRoles(NamedTuple):
     """The channels of X by what they are.
 
     Attributes
@@ -41,15 +42,16 @@ class Channels(NamedTuple):
         ValueError
             If a channel is not there, is named twice or is both, or none is left to be an input.
         """
-        known = [] if tabular or sequences.feature_names is None else list(sequences.feature_names)
         n_channels = sequences.n_features
+        unnamed = tabular or sequences.feature_names is None
+        names = list(range(n_channels)) if unnamed else list(sequences.feature_names)
         marked = sequences.categorical
         if marked is None:
             marked = np.zeros(n_channels, dtype=bool)
-        chosen = categorical_mask(categorical_features, n_channels, known, marked)
+        chosen = categorical_mask(categorical_features, names, marked)
         time = None
         if time_feature is not None:
-            time = channel_index(time_feature, n_channels, known, "time_feature")
+            time = channel_index(time_feature, names, "time_feature")
             if chosen[time]:
                 raise ValueError(
                     f"time_feature must not be one of categorical_features, found {time_feature!r}."
@@ -61,22 +63,21 @@ class Channels(NamedTuple):
                 f"time_feature={time_feature!r} alone."
             )
         return cls(
-            known or list(range(n_channels)),
+            names,
             np.flatnonzero(~chosen & others),
             np.flatnonzero(chosen),
             time,
         )
 
 
-def categorical_mask(categorical_features, n_channels, names, marked):
+def categorical_mask(categorical_features, names, marked):
     """Read ``categorical_features`` as a mask.
 
     Parameters
     ----------
     categorical_features : None, "from_dtype", or array-like of bool, int or str
-    n_channels : int
     names : list
-        Names of the channels; empty without any.
+        Names of the channels, or their indices.
     marked : ndarray of bool, shape (n_channels,)
         What X itself marks as categories: what None and "from_dtype" mean.
 
@@ -89,6 +90,7 @@ def categorical_mask(categorical_features, n_channels, names, marked):
     ValueError
         If a mask has another length, or a channel is not there or stands twice.
     """
+    n_channels = len(names)
     if categorical_features is None or isinstance(categorical_features, str):
         if categorical_features not in (None, "from_dtype"):
             raise ValueError(
@@ -104,25 +106,9 @@ def categorical_mask(categorical_features, n_channels, names, marked):
                 f"{len(given)}."
             )
         return given.astype(bool)
-    chosen = [
-        channel_index(feature, n_channels, names, "categorical_features") for feature in given
-    ]
+    chosen = [channel_index(feature, names, "categorical_features") for feature in given]
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"categorical_features must name no channel twice, found {list(given)!r}.")
     mask = np.zeros(n_channels, dtype=bool)
     mask[chosen] = True
     return mask
-
-
-def channel_index(feature, n_channels, names, what):
-    """Index of a channel given by index or name; ``what`` begins the message of the error."""
-    if isinstance(feature, str) and feature in names:
-        return names.index(feature)
-    valid = isinstance(feature, Integral) and not isinstance(feature, (bool, np.bool_))
-    if not valid or not -n_channels <= feature < n_channels:
-        raise ValueError(
-            f"{what} must be given by index, below {n_channels}, or by name"
-            f"{f', one of {names}' if names else ', which X has none of'}; found {feature!r}, "
-            "which is unknown."
-        )
-    return int(feature) % n_channels

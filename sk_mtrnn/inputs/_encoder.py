@@ -9,15 +9,14 @@ from .. import augmentation
 from .._fingerprint import fingerprint
 from ..missing import (
     MISSING,
-    check_time,
     last_observed,
     since_observed,
     starts_of,
     until_observed,
 )
-from ..sequences import Ragged, input_moments, validate_sequences
+from ..sequences import Ragged, channel_index, check_times, input_moments, validate_sequences
 from ._categories import Categories, check_codes
-from ._channels import Channels, channel_index
+from ._channels import ChannelRoles
 from ._layer import InputSpec, TableSpec
 from ._symbols import SymbolColumns
 
@@ -52,7 +51,7 @@ class InputEncoder:
     ----------
     settings : dict of str to str
         Hashes of the parameters that no other check compares when training goes on.
-    channels : Channels
+    channels : ChannelRoles
     categories : list of Categories
         Of the categorical channels.
     with_holes : ndarray of int
@@ -104,7 +103,7 @@ class InputEncoder:
             X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
         sequences = validate_sequences(estimator, X, reset=reset, allow_nan=self.holes.allows)
         if reset:
-            self.channels = Channels.of(
+            self.channels = ChannelRoles.of(
                 sequences, self.categorical_features, self.time_feature, estimator._tabular
             )
         return sequences
@@ -190,9 +189,8 @@ class InputEncoder:
         dims = dict.fromkeys(channels.categorical.tolist(), "auto")
         if not isinstance(given, dict):
             return dict.fromkeys(dims, given)
-        names = [name for name in channels.names if isinstance(name, str)]
         for feature, dim in given.items():
-            index = channel_index(feature, len(channels.names), names, "embedding_dim")
+            index = channel_index(feature, channels.names, "embedding_dim")
             if index not in dims:
                 raise ValueError(
                     f"embedding_dim must name categorical channels, found {feature!r}; the "
@@ -296,7 +294,7 @@ class InputEncoder:
         if time is None:
             return (np.arange(len(sequences.values)) - starts).astype(np.float64)
         stamps = sequences.values[:, time].astype(np.float64)
-        check_time(stamps, sequences.offsets, self.channels.names[time])
+        check_times(stamps, sequences.offsets, f"time_feature={self.channels.names[time]!r}")
         return stamps
 
     # ------------------------------------------------------------------ for what reads it

@@ -74,9 +74,8 @@ class SymbolColumns:
 
     def _learn(self, frames, columns):
         marked = [any(_is_category(frame[column]) for frame in frames) for column in columns]
-        mask = categorical_mask(
-            self.categorical_features, len(columns), columns, np.array(marked, dtype=bool)
-        )
+        marked = np.array(marked, dtype=bool)
+        mask = categorical_mask(self.categorical_features, columns, marked)
         self.chosen = [column for column, chosen in zip(columns, mask, strict=True) if chosen]
         for column in self.chosen:
             parts = [frame[column] for frame in frames]

@@ -29,7 +29,6 @@ Lipton, Kale & Wetzel (2016), "Directly Modeling Missing Data in Sequences with 
 """
 
 from ._observations import (
-    check_time,
     last_observed,
     since_observed,
     starts_of,
@@ -40,7 +39,6 @@ from ._ways import MISSING, HandlingOfHoles
 __all__ = [
     "MISSING",
     "HandlingOfHoles",
-    "check_time",
     "last_observed",
     "since_observed",
     "starts_of",

@@ -69,41 +69,6 @@ def until_observed(observed, offsets, time):
     return since_observed(observed[::-1], starts, -time[::-1])[::-1]
 
 
-def check_time(time, offsets, name):
-    """Refuse time stamps that are missing or run backwards.
-
-    Parameters
-    ----------
-    time : ndarray of shape (sum_T,)
-    offsets : ndarray of shape (n_samples + 1,)
-    name : hashable
-        Of the channel, for messages.
-
-    Raises
-    ------
-    ValueError
-        If so; the message names sample and step.
-    """
-    bad = np.isnan(time)
-    backwards = np.zeros(len(time), dtype=bool)
-    backwards[1:] = time[1:] < time[:-1]
-    backwards[offsets[:-1]] = False
-    bad |= backwards
-    if not bad.any():
-        return
-    row = int(np.argmax(bad))
-    sample = int(np.searchsorted(offsets, row, side="right")) - 1
-    where = f"in sample {sample} at time step {row - offsets[sample]}"
-    if np.isnan(time[row]):
-        raise ValueError(
-            f"time_feature={name!r} must hold a time at every step, found NaN {where}."
-        )
-    raise ValueError(
-        f"time_feature={name!r} must never fall within a sequence, found {float(time[row - 1])!r} "
-        f"and then {float(time[row])!r} {where}."
-    )
-
-
 def _last_rows(known):
     """For every row the last one up to it that is known; -1 without any."""
     return np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))

@@ -6,45 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ..sequences import check_times
+
 DATES = (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)
 _UNITS = (("D", 86400), ("h", 3600), ("min", 60), ("s", 1))
-
-
-def check_times(times, offsets, source, index=None):
-    """Refuse time stamps that are missing or run backwards, naming sample and time step.
-
-    Parameters
-    ----------
-    times : ndarray of shape (sum_T,)
-    offsets : ndarray of shape (n_samples + 1,)
-    source : str
-        Where they stand, for errors.
-    index : pandas.Index of length sum_T, default=None
-        The same as the user wrote them, for errors; what stands there can be sorted.
-
-    Raises
-    ------
-    ValueError
-    """
-
-    def place(row):
-        sample = int(np.searchsorted(offsets, row, side="right")) - 1
-        return f"in sample {sample}, time step {row - offsets[sample]}"
-
-    missing = np.isnan(times)
-    if missing.any():
-        where = place(int(np.argmax(missing)))
-        raise ValueError(f"{source} must hold the time stamp of every step, found NaN {where}.")
-    backwards = np.diff(times, prepend=times[:1]) < 0
-    backwards[offsets[:-1]] = False  # another sequence begins
-    if backwards.any():
-        row = int(np.argmax(backwards))
-        shown = times if index is None else index
-        cure = "" if index is None else "; sort_index() brings them into order"
-        raise ValueError(
-            f"{source} must hold time stamps that do not run backwards, found {shown[row]} after "
-            f"{shown[row - 1]} {place(row)}{cure}."
-        )
 
 
 def check_index(index):

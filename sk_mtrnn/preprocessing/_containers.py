@@ -1,7 +1,5 @@
 """What the transformers of this room share: the container kept, channels found, input named."""
 
-import numbers
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -118,38 +116,6 @@ def packed_rows(frame):
     """For each packed row of a (sample, time) frame, its row in the frame: packing sorts them."""
     numbered = Ragged.from_panel(pd.DataFrame(np.arange(len(frame)), index=frame.index))
     return numbered.values[:, 0].astype(np.int64)
-
-
-def find_channel(channel, names, parameter):
-    """Number of the channel that an index or a name means.
-
-    Parameters
-    ----------
-    channel : int or str
-    names : sequence
-        Names of all channels.
-    parameter : str
-        What the user calls it, for errors.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If there is none such.
-    """
-    names = list(names)
-    if isinstance(channel, numbers.Integral) and not isinstance(channel, bool):
-        if -len(names) <= channel < len(names):
-            return int(channel) % len(names)
-    elif channel in names:
-        return names.index(channel)
-    raise ValueError(
-        f"{parameter} must name a channel of X, one of {names}, or an index below {len(names)}, "
-        f"found {described(channel)}."
-    )
 
 
 def described(value):

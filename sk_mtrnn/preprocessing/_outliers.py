@@ -5,8 +5,8 @@ from sklearn.base import clone, is_outlier_detector
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import validate_sequences
-from ._containers import BaseSequenceTransformer, find_channel, repack
+from ..sequences import channel_index, validate_sequences
+from ._containers import BaseSequenceTransformer, repack
 
 
 class OutlierMasker(BaseSequenceTransformer):
@@ -104,7 +104,7 @@ class OutlierMasker(BaseSequenceTransformer):
         names = list(self._channel_names())
         judged = np.ones(len(names), dtype=bool)
         if self.time_feature is not None:
-            judged[find_channel(self.time_feature, names, "time_feature")] = False
+            judged[channel_index(self.time_feature, names, "time_feature")] = False
         if sequences.categorical is not None:
             judged &= ~sequences.categorical
         if not judged.any():

@@ -8,13 +8,19 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import Ragged, offsets_of, split_steps, validate_sequences
+from ..sequences import (
+    Ragged,
+    channel_index,
+    check_times,
+    offsets_of,
+    split_steps,
+    validate_sequences,
+)
 from ._aggregate import AGGREGATES, aggregate_cells
-from ._clocks import DATES, as_index, check_times, index_seconds
+from ._clocks import DATES, as_index, index_seconds
 from ._containers import (
     BaseSequenceTransformer,
     as_panel,
-    find_channel,
     packed_rows,
     repack,
     repack_list,
@@ -142,7 +148,7 @@ class Resample(BaseSequenceTransformer):
         names = list(self._channel_names())
         self._time = None
         if self.time_feature is not None:
-            self._time = find_channel(self.time_feature, names, "time_feature")
+            self._time = channel_index(self.time_feature, names, "time_feature")
         self._methods = self._read_methods(names)
         offsets = self._grid(X, sequences)[1]
         self._n_steps = int(offsets[1])
@@ -224,7 +230,7 @@ class Resample(BaseSequenceTransformer):
         default = "mean" if isinstance(self.aggregate, dict) else self.aggregate
         methods = ["last" if is_code else default for is_code in codes]
         for key, how in (self.aggregate if isinstance(self.aggregate, dict) else {}).items():
-            channel = find_channel(key, names, "aggregate")
+            channel = channel_index(key, names, "aggregate")
             if not isinstance(how, str) or how not in AGGREGATES:
                 raise ValueError(f"aggregate must be one of {list(AGGREGATES)}, found {how!r}.")
             if codes[channel] and how not in _OF_CODES:

@@ -4,6 +4,7 @@ Everything here is numpy and pandas. Above this room X is always a `Ragged`, y a
 """
 
 from ._batching import LengthBatches, PackedOrder, packed_order
+from ._channels import channel_index, check_times
 from ._columns import Column
 from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
@@ -20,9 +21,11 @@ __all__ = [
     "Ragged",
     "as_numeric",
     "assemble",
+    "channel_index",
     "check_finite",
     "check_same_order",
     "check_sample_weight",
+    "check_times",
     "input_moments",
     "numeric_columns",
     "offsets_of",
