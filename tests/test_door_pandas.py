@@ -137,3 +137,16 @@ def test_names_that_are_new_or_gone_are_listed():
         fitted.predict(panel.rename(columns={"a": "d"}))
     with pytest.raises(ValueError, match=r"names should match.*The order differs"):
         fitted.predict(panel[["c", "b", "a"]])
+
+
+def test_what_is_no_table_says_what_it_needs():
+    long = pd.DataFrame({"stay": ["a", "a", "b"], "hour": [0, 1, 0], "value": [1.0, 2.0, 3.0]})
+    with pytest.raises(ValueError, match=r"in column 'stay'.*set_index.*from_events"):
+        MultiTaskRNNRegressor().fit(long, np.arange(3.0))
+    with pytest.raises(ValueError, match=r"X must hold sequences.*found a dict"):
+        MultiTaskRNNRegressor().fit({"a": long}, np.arange(1.0))
+    codes = pd.DataFrame(np.arange(12).reshape(4, 3) % 2).astype("category")
+    with pytest.raises(
+        ValueError, match=r"'from_dtype'.*found a table.*categorical_features=\[0\]"
+    ):
+        MultiTaskRNNRegressor(categorical_features="from_dtype").fit(codes, np.arange(4.0))

@@ -266,7 +266,7 @@ def tagger(transitions="learned", **params):
 def test_unseen_words_among_known_ones():
     fitted = tagger(max_epochs=40, learning_rate=0.03).fit(SAID, MEANT)
     assert exact_match_scorer()(fitted, SAID, MEANT) > 0.9
-    queries = [["play", "Prokofjew", "now"], ["wake", "Ψ", "at", "11:45", "please"], ["Ħ"]]
+    queries = [["play", "Prokofjew", "now"], ["wake", "me", "at", "11:45", "please"], ["Ħ"]]
     said = pd.Series(queries, index=["x", "y", "z"])
     predicted = fitted.predict(said)
     assert list(predicted.index) == ["x", "y", "z"]

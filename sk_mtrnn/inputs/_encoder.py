@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from .. import augmentation
@@ -19,6 +20,18 @@ from ._categories import Categories, check_codes
 from ._channels import ChannelRoles
 from ._layer import InputSpec, TableSpec
 from ._symbols import SymbolColumns
+
+
+def _refuse_categories_of_a_table(X):
+    """A table is one channel, so that dtypes of its columns, which are time steps, say nothing."""
+    table = isinstance(X, pd.DataFrame) and X.index.nlevels == 1
+    if table and any(isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes):
+        raise ValueError(
+            "categorical_features='from_dtype' needs sequences with a column a channel; found a "
+            "table, whose columns are the time steps of one. categorical_features=[0] makes its "
+            "values categories."
+        )
+
 
 INPUT_PARAMETERS = (
     "missing",
@@ -99,6 +112,8 @@ class InputEncoder:
         Ragged
         """
         X = self.symbols.read(X, learn=reset)
+        if reset and isinstance(self.categorical_features, str):
+            _refuse_categories_of_a_table(X)
         if self.holes.allows and isinstance(X, np.ma.MaskedArray):
             X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
         sequences = validate_sequences(estimator, X, reset=reset, allow_nan=self.holes.allows)

@@ -44,6 +44,11 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     """
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError("X must not be masked, found a masked array with masked entries.")
+    if isinstance(X, dict):
+        raise ValueError(
+            "X must hold sequences, in an array, a list, a Ragged or a DataFrame, found a dict; "
+            "list(X.values()) is the list of what it holds."
+        )
     sequences = None if not reset and estimator._tabular else _as_sequences(X)
     if not reset and not estimator._tabular and sequences is None:
         sequences = _rows_as_sequences(X, estimator)
@@ -80,6 +85,13 @@ def _check_is_table(frame):
             "X must have the index levels (sample, time), or be a table with one series a row, "
             f"found a DataFrame with the {frame.index.nlevels} levels {list(frame.index.names)}."
         )
+    for name, column in frame.items():
+        if pd.api.types.infer_dtype(column) in ("string", "mixed"):
+            raise ValueError(
+                f"X must be numeric, found {column.dtype} in column {name!r}. A long table of "
+                "steps needs an index of (sample, time), as set_index([sample, time]) gives it, "
+                "and one of single events sk_mtrnn.preprocessing.from_events."
+            )
     if isinstance(frame.index, pd.DatetimeIndex) and len(frame) > 1:
         n_series, n_steps = frame.shape
         warnings.warn(

@@ -86,7 +86,8 @@ def spread_class_weight(class_weight, tasks, followers):
         if unknown:
             raise ValueError(
                 f"class_weight names the unknown class {unknown[0]!r}; the classes are "
-                f"{sorted(known, key=str)}."
+                f"{sorted(known, key=str)}. Those of one task go to "
+                "ClassificationTask(class_weight=...)."
             )
     for task in followers:
         weight = class_weight
