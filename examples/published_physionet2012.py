@@ -19,10 +19,13 @@ from sk_mtrnn import MultiTaskRNNClassifier
 from sk_mtrnn.datasets import fetch_physionet2012
 from sk_mtrnn.ensemble import DeepEnsemble
 from sk_mtrnn.model_selection import MultiTaskStratifiedKFold
+from sk_mtrnn.preprocessing import concatenate_static
 
 TASKS = ["death", "los_below_3", "cardiac", "surgery"]
 stays = fetch_physionet2012()
+STATIC = ["Age", "Gender", "Height"]  # not ICUType, which two tasks are made of
 X, y = stays.data, stays.target[TASKS]
+X_with_static = concatenate_static(X, stays.descriptors[STATIC])
 folds = list(MultiTaskStratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
 
 
@@ -45,7 +48,7 @@ def aucs(labels, probabilities):
     return [*found, np.mean(found)]
 
 
-def scores(where, fold, *, n_estimators=1, **changes):
+def scores(where, fold, *, n_estimators=1, static=True, **changes):
     """Fit one network, or an ensemble of them, and score it."""
     options = {
         "tasks": "classification",
@@ -61,8 +64,9 @@ def scores(where, fold, *, n_estimators=1, **changes):
     if n_estimators > 1:
         model = DeepEnsemble(model, n_estimators, random_state=fold)
     train, test = split(where, fold)
-    model.fit(X[train], y.iloc[train])
-    return aucs(y.iloc[test], [p[:, 1] for p in model.predict_proba(X[test])])
+    given = X_with_static if static else X
+    model.fit(given[train], y.iloc[train])
+    return aucs(y.iloc[test], [p[:, 1] for p in model.predict_proba(given[test])])
 
 
 def floors():
@@ -104,6 +108,7 @@ if __name__ == "__main__":
         floors=floors,
         systems={"one network": {}, "ensemble of five": {"n_estimators": 5}},
         ablations={
+            "no static descriptors": {"static": False},
             "mean for holes": {"missing": "mean"},
             "last value for holes": {"missing": "forward"},
             "decay": {"missing": "decay"},

@@ -44,7 +44,7 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     """
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError("X must not be masked, found a masked array with masked entries.")
-    if isinstance(X, dict):
+    if isinstance(X, dict) and not sparse.issparse(X):  # a dok_array may be one
         raise ValueError(
             "X must hold sequences, in an array, a list, a Ragged or a DataFrame, found a dict; "
             "list(X.values()) is the list of what it holds."
