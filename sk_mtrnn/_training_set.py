@@ -36,9 +36,7 @@ def training_set(estimator, sequences, steps, targets, task_set, samples, seed):
         If an augmentation does not fit the channels of X, or no task has classes to balance.
     """
     inputs = estimator._inputs
-    data = training.SequenceData(
-        steps, inputs.mean, inputs.scale, estimator._dtype, targets, samples
-    )
+    data = estimator._sequence_data(steps, targets, samples)
     if estimator.sampler == "balanced":
         memberships = task_set.memberships(targets, sequences.lengths, samples)
         if not memberships:

@@ -183,8 +183,9 @@ class InputEncoder:
             # be zero to it
             mean = np.where(told, mean, 0.0) if self.holes.decays else np.zeros(n_numeric)
             scale = np.ones(n_numeric)
-        starts = starts_of(sequences.offsets)
-        time = self._time(sequences, starts)
+        if told.any():
+            starts = starts_of(sequences.offsets)
+            time = self._time(sequences, starts)
         for i in np.flatnonzero(told):
             known = ~np.isnan(sequences.values[:, channels.numeric[i]])
             average = since_observed(known, starts, time)[parts].mean()
