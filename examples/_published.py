@@ -73,7 +73,7 @@ class Study:
             return
         if self.arguments.sharing:
             self._head("test, mean ± standard deviation")
-            for sharing in ("none", "hard", "shared_private", "mmoe", "cross_stitch"):
+            for sharing in ("none", "hard", "shared_private", "mmoe"):
                 self._seeds(sharing, "test", {"sharing": sharing})
             self._seeds("hard, chain", "test", {"task_relation": "chain"})
             return
