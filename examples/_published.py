@@ -55,7 +55,8 @@ class Study:
         self.decimals = decimals
         parser = argparse.ArgumentParser(description=doc.splitlines()[0])
         parser.add_argument("--seeds", type=int, default=seeds)
-        parser.add_argument("--quick", action="store_true", help="one seed, few epochs")
+        parser.add_argument("--epochs", type=int, help="of every fit; the script's own without")
+        parser.add_argument("--quick", action="store_true", help="one seed, one epoch")
         parser.add_argument(
             "--ablation", action="store_true", help="score one change at a time, on validation"
         )
@@ -63,6 +64,8 @@ class Study:
             "--sharing", action="store_true", help="score every way of sharing, on test"
         )
         self.arguments = parser.parse_args()
+        if self.arguments.quick:
+            self.arguments.seeds = self.arguments.epochs = 1
 
     def run(self):
         """Print the table that the options ask for."""
@@ -86,10 +89,10 @@ class Study:
             self._seeds(name, "test", changes, each=True)
 
     def _seeds(self, name, part, changes, each=False):
-        if self.arguments.quick:
-            changes = {"max_epochs": 1, **changes}
+        if self.arguments.epochs:
+            changes = {"max_epochs": self.arguments.epochs, **changes}
         rows, start = [], time.perf_counter()
-        for seed in range(1 if self.arguments.quick else self.arguments.seeds):
+        for seed in range(self.arguments.seeds):
             begun = time.perf_counter()
             rows.append(self.scores(part, seed, **changes))
             if each:

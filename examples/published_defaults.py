@@ -48,21 +48,23 @@ def main():
     """Score every candidate on every data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="one epoch")
+    parser.add_argument("--quick", action="store_true", help="one epoch, two candidates")
     arguments = parser.parse_args()
     given = MultiTaskRNN().get_params()
     plain = {name: given[name] for name in TRAINING}
+    candidates = CANDIDATES
     if arguments.quick:
         plain["max_epochs"] = 1
+        candidates = dict(list(CANDIDATES.items())[:2])
     found = {}
     for data, (measure, of) in MEASURES.items():
         scores = importlib.import_module(f"published_{data}").scores
-        for name, changes in CANDIDATES.items():
+        for name, changes in candidates.items():
             rows = [scores("valid", s, **{**plain, **changes}) for s in range(arguments.seeds)]
             found[data, name] = np.mean([of(row) for row in rows])
             print(f"{data:24}{measure:>14}  {name:16}{found[data, name]:8.2f}", flush=True)
-    ranks = [rankdata([-found[data, name] for name in CANDIDATES]) for data in MEASURES]
-    for name, rank in zip(CANDIDATES, np.mean(ranks, axis=0), strict=True):
+    ranks = [rankdata([-found[data, name] for name in candidates]) for data in MEASURES]
+    for name, rank in zip(candidates, np.mean(ranks, axis=0), strict=True):
         print(f"{'all six':24}{'mean rank':>14}  {name:16}{rank:8.2f}")
 
 
