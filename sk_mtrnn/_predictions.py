@@ -135,7 +135,8 @@ class PredictionMixin:
             Its ``step(x)`` predicts as `predict` does for all steps so far. A later fit does not
             change it. There for hard-shared models that read forwards: not with
             ``bidirectional=True``, a callable ``cell``, a ``task_relation``, ``input_skip``,
-            ``time_delays``, or a task with ``layer``, ``features`` or ``delay``.
+            ``time_delays``, a task with ``layer``, ``features``, ``delay`` or ``transitions``,
+            ``missing`` other than "error", ``time_feature``, or channels of categories.
         """
         return StreamingPredictor(self, n_sequences)
 

@@ -36,9 +36,10 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         that channel twice. None: a step is one unit of time.
     categorical_features : array-like of int, str or bool, "from_dtype", or None, default=None
         Channels of X that hold categories: indices, names, or a mask. Their values are integers
-        from 0 on, or in DataFrames (a panel, or a list of one a sample) any symbols. "from_dtype":
-        the columns of a categorical dtype. None: none but those that X marks itself, as what
-        `sk_mtrnn.preprocessing.TokenEncoder` gives does, and categorical columns of numbers.
+        from 0 on, or in DataFrames (a panel, or a list of one a sample) also symbols, which are no
+        numbers. "from_dtype": the columns of a categorical dtype. None: none but those that X marks
+        itself, as what `sk_mtrnn.preprocessing.TokenEncoder` gives does, and categorical columns of
+        numbers.
     embedding_dim : "auto", int or dict, default="auto"
         Width of the embedding of a categorical channel. "auto": the least of 64, n / 2 and
         6 n^(1/4), with n the number of categories in training. In a dict from channel to width, an

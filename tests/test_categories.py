@@ -181,6 +181,10 @@ def test_widths_by_channel(words):
         ({1: np.zeros(6)}, ("embedding_dim of channel 1", "shape (6,)")),
         ({1: np.full((6, 2), np.nan)}, ("embedding_dim of channel 1", "finite")),
         ({1: [["a"] * 2] * 6}, ("embedding_dim of channel 1", "array of numbers")),
+        (
+            {1: pd.DataFrame(np.zeros((6, 2)), index=[*"badcef"])},
+            ("embedding_dim of channel 1", "row i is that of code i", "labels of its own"),
+        ),
         ({0: 3}, ("embedding_dim must name categorical channels", "found 0")),
         ({"word": 3}, ("embedding_dim", "found 'word'")),
         ({1: 0}, ("embedding_dim of channel 1", "positive integer")),
@@ -224,6 +228,40 @@ def test_an_unknown_column_of_a_frame_is_refused(words):
     X, y = words
     with refused("categorical_features", "['value', 'word']", "found 'token'"):
         model(categorical_features=["token"]).fit(panel(X), y)
+
+
+def test_a_name_that_stands_twice_names_nothing(words):
+    X, y = words
+    frame = panel(X).set_axis(["a", "a"], axis=1)
+    for params in ({"categorical_features": ["a"]}, {"time_feature": "a", "missing": "mask"}):
+        with refused(f"{next(iter(params))} must name one channel", "'a'", "2 channels"):
+            model(**params).fit(frame, y)
+
+
+def test_one_sample_is_as_good_as_many(words):
+    X, y = words
+    frames = [frame.droplevel(0) for _, frame in panel(X, symbols=list("abcdef")).groupby(level=0)]
+    fitted = model(categorical_features=["word"]).fit(frames, y)
+    expected = fitted.predict(frames)[:1]
+    for one in (frames[:1], tuple(frames[:1]), pd.Series(frames[:1], index=["stay"])):
+        np.testing.assert_array_equal(fitted.predict(one), expected)
+    assert model(categorical_features=["word"]).fit(frames[:1], y[:1]).categories_
+
+
+def test_frames_of_other_columns_are_refused(words):
+    X, y = words
+    frames = [frame.droplevel(0) for _, frame in panel(X, symbols=list("abcdef")).groupby(level=0)]
+    frames[3] = frames[3][["word", "value"]]
+    with refused("same columns in the same order", "['word', 'value'] in sample 3"):
+        model(categorical_features=["word"]).fit(frames, y)
+
+
+def test_symbols_in_arrays_are_refused_with_the_way_out():
+    X = [np.array([["a"], ["b"]], dtype=object)] * 4
+    with refused("sample 0", "'a'", "columns of DataFrames that categorical_features names"):
+        model(categorical_features=[0]).fit(X, [0.5, 1.5] * 2)
+    with refused("TokenEncoder"):
+        model().fit([["a", "b"], ["c"]], [0.5, 1.5])
 
 
 def test_a_channel_is_time_or_category(words):

@@ -119,6 +119,39 @@ def test_rows_in_another_order_and_broken_ones(unverified, tmp_path):
     assert_array_equal(engines.data.values, expected.data.values)
 
 
+def test_the_labels_of_others_stay_where_a_last_row_cannot_be_read(unverified, tmp_path):
+    fill(tmp_path)
+    path = tmp_path / "train_FD001.txt"
+    lines = path.read_text().splitlines()
+    last = next(k for k, line in enumerate(lines) if line.split()[0] == "2") - 1
+    whole = fetch_cmapss(data_home=tmp_path).target["rul"][0]
+    path.write_text("\n".join([*lines[:last], "garbage", *lines[last + 1 :]]))
+    with pytest.warns(UserWarning, match="1 with what is not 26 numbers"):
+        rul = fetch_cmapss(data_home=tmp_path).target["rul"][0]
+    assert_array_equal(rul, whole[:-1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (lambda line: line, "a cycle that stands twice"),
+        (lambda line: line.replace("1 ", "1.5 ", 1), "what is not 26 numbers"),
+        (lambda line: line.replace("1 ", "-1 ", 1), "what is not 26 numbers"),
+        (lambda line: line.replace("1 1 ", "1 0.5 ", 1), "what is not 26 numbers"),
+    ],
+)
+def test_units_and_cycles_are_counted_once(unverified, tmp_path, wrong, reason):
+    fill(tmp_path)
+    path = tmp_path / "train_FD001.txt"
+    lines = path.read_text().splitlines()
+    expected = fetch_cmapss(data_home=tmp_path).data
+    path.write_text("\n".join([lines[0], wrong(lines[0]), *lines[1:]]))
+    with pytest.warns(UserWarning, match=f"1 with {reason}"):
+        found = fetch_cmapss(data_home=tmp_path).data
+    assert_array_equal(found.values, expected.values)
+    assert_array_equal(found.offsets, expected.offsets)
+
+
 def fill_other(tmp_path):
     fill(tmp_path / "other")
     return tmp_path / "other"
@@ -128,7 +161,12 @@ def fill_other(tmp_path):
     ("name", "text", "message"),
     [
         ("RUL_FD001.txt", "1\n2\n", "must hold one number for each of the 3 engines.*found 2"),
-        ("RUL_FD001.txt", "1\n\n3\n", "RUL_FD001.txt must hold one number a line, found could not"),
+        (
+            "RUL_FD001.txt",
+            "1\n\n3\n",
+            "one number of cycles, .*found '' in line 2",
+        ),
+        ("RUL_FD001.txt", "1\n2\n-5\n", "found '-5' in line 3"),
         ("train_FD001.txt", "nothing", "train_FD001.txt must hold rows of 26 numbers, found none"),
     ],
 )

@@ -198,12 +198,50 @@ def test_verify_is_the_checksum_of_all_parts():
     fetch.verify("Letters", "letters.txt", None, parts[:1])
     broken = fetch.BrokenRows()
     broken.add("no letter", "line 7")
-    with pytest.raises(
-        OSError,
-        match=rf"letters.txt must hold Letters, SHA-256 {expected} .* found [0-9a-f]{{64}} "
-        r"\(skipped 1 broken row\(s\): 1 with no letter; the first is line 7\)\.",
-    ):
-        fetch.verify("Letters", "letters.txt", expected, parts[::-1], broken)
+    message = rf"letters.txt must hold Letters, SHA-256 {expected} .* found [0-9a-f]{{64}}\."
+    with pytest.raises(OSError, match=message):
+        fetch.verify("Letters", "letters.txt", expected, parts[::-1])
+    fetch.verify("Letters", "letters.txt", expected, parts[::-1], broken)
+    with pytest.warns(UserWarning, match=rf"the first is line 7\. What is left .*{message}"):
+        broken.warn("Letters")
+
+
+@pytest.mark.parametrize("where", ["local", "downloaded"])
+def test_a_damaged_file_is_read_with_a_warning_but_not_downloaded(where, tmp_path, monkeypatch):
+    content = "a\nb\n"
+    expected = hashlib.sha256(content.encode()).hexdigest()
+    damaged = content.replace("b", "7")
+    pooch = FakePooch({"https://letters/one.txt": damaged.encode()})
+    monkeypatch.setitem(sys.modules, "pooch", pooch)
+    if where == "local":
+        write(tmp_path / "one.txt", damaged)
+    file = fetch.RemoteFile.text("one.txt", "https://letters/one.txt")
+    broken = fetch.BrokenRows()
+
+    def kept_letters():
+        with fetch.located(
+            "Letters", [tmp_path], [file], download_if_missing=True, broken=broken
+        ) as (path,):
+            letters = fetch.lines_of(fetch.read_text(path, "one.txt"))
+            kept = [line for line in letters if line.isalpha()]
+            broken.add("no letter", "line 2")
+            fetch.verify("Letters", path, expected, [f"{line}\n" for line in kept], broken)
+        broken.warn("Letters")
+        return kept
+
+    if where == "local":
+        with pytest.warns(UserWarning, match=r"skipped 1 broken row.* What is left is not all"):
+            assert kept_letters() == ["a"]
+    else:
+        with pytest.raises(OSError, match=f"must hold Letters, SHA-256 {expected}"):
+            kept_letters()
+        assert not (tmp_path / "one.txt").exists()
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / "one.txt").mkdir()
+    with pytest.raises(OSError, match=r"one.txt must hold the text of one.txt, found a folder"):
+        fetch.read_text(tmp_path / "one.txt", "one.txt")
 
 
 def test_broken_rows_are_counted_by_reason_in_one_warning(recwarn):

@@ -39,6 +39,20 @@ def test_reading_and_assembling_is_the_identity(y):
         assert back.tolist() == np.asarray(y).tolist()
 
 
+@pytest.mark.parametrize("box", [list, "array", "series", "frame"])
+def test_masked_labels_of_steps_are_missing(box):
+    cells = np.empty(2, dtype=object)
+    cells[:] = [np.ma.array([1, 999], mask=[0, 1]), np.ma.array([3, 4, 999], mask=[0, 0, 1])]
+    boxes = {"array": cells, "series": pd.Series(cells), "frame": pd.DataFrame({"p": cells})}
+    labels = read_labels(list(cells) if box is list else boxes[box], LENGTHS)
+    (column,) = labels.columns
+    assert column.missing.tolist() == [False, True, False, False, True]
+    assert column.labelled.tolist() == [1, 3, 4]
+    both = [np.ma.stack([cell, cell], axis=1) for cell in cells]
+    for column in read_labels(both, LENGTHS).columns:
+        assert column.labelled.tolist() == [1, 3, 4]
+
+
 def test_three_dimensional_labels_come_back_so():
     y = np.arange(12).reshape(2, 3, 2)
     labels = read_labels(y, np.array([3, 3]))

@@ -104,13 +104,15 @@ def test_category_columns_of_a_panel_are_marked():
     assert Ragged.from_panel(panel()).categorical is None
     dates = pd.Categorical(pd.to_datetime(["2024", "2025", "2024"]))
     for column in (list("abc"), pd.Categorical(list("abc")), dates):
-        with pytest.raises(ValueError, match=r"found .* in column 'state'\. An estimator reads"):
+        with pytest.raises(ValueError, match=r"found .* in column 'state'\. An estimator that"):
             Ragged.from_panel(panel(state=column))
     with pytest.raises(ValueError, match="numeric") as caught:
         Ragged.from_panel(panel(state=list("abc")))
     assert str(caught.value) == (
-        "X must be numeric, found str in column 'state'. An estimator reads such columns of a "
-        "DataFrame, or of a list of DataFrames (one a sample), if categorical_features names them."
+        "X must be numeric, found str in column 'state'. An estimator that gets the DataFrame "
+        "itself, or a list of DataFrames (one a sample), reads such columns if "
+        "categorical_features names them; a transformer needs numbers, as "
+        "sklearn.preprocessing.OrdinalEncoder gives them."
     )
 
 
@@ -122,6 +124,27 @@ def test_time_stamps_of_a_panel_are_no_text():
     dates = pd.date_range("2024", periods=2)
     for times in ([9, 10], dates, dates - dates[0], dates.to_period("D"), dates.date, days):
         assert Ragged.from_panel(panel(times).iloc[::-1])[0][:, 0].tolist() == [0, 1]
+
+
+def test_every_row_of_a_panel_has_a_time():
+    for times in ([pd.Timestamp("2024"), pd.NaT], [0.0, np.nan]):
+        with pytest.raises(ValueError, match=r"time of every row.* missing one in sample 'm00'"):
+            Ragged.from_panel(panel(times))
+
+
+def test_masked_entries_are_holes():
+    steps = np.ma.array([[1, 999], [2, 999]], mask=[[0, 1], [0, 1]])
+    expected = [[1, np.nan], [2, np.nan]]
+    for X in (Ragged.from_list([steps, steps[:1]]), Ragged(steps, [0, 1, 2])):
+        np.testing.assert_array_equal(X.values[:2], expected)
+    padded = Ragged.from_padded(np.ma.stack([steps, steps]).astype(np.float32))
+    np.testing.assert_array_equal(padded[1], expected)
+    assert padded.dtype == np.float32
+
+
+def test_names_may_be_tuples():
+    names = pd.Index([("a", "b")], tupleize_cols=False)
+    assert list(Ragged.from_panel(panel().set_axis(names, axis=1)).feature_names) == [("a", "b")]
 
 
 def test_a_time_that_stands_twice_is_written_plainly():

@@ -371,6 +371,7 @@ def test_time_that_runs_backwards():
         ({"interval": "-1h"}, "interval must be positive and finite, found '-1h'"),
         ({"interval": np.inf}, "The 'interval' parameter of Resample must be"),
         ({"aggregate": "mode"}, "The 'aggregate' parameter of Resample must be"),
+        ({"aggregate": {1: "max"}, "time_feature": 1}, "aggregate must name no clock, found 1"),
         ({"aggregate": {0: "mode"}}, "aggregate must be one of ['mean',"),
         ({"aggregate": {5: "mean"}}, "aggregate must name a channel of X, one of ['x0', 'x1',"),
         ({"time_feature": "when"}, "time_feature must name a channel of X, one of ['x0', 'x1',"),

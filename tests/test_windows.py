@@ -149,6 +149,14 @@ def test_a_frame_keeps_names_and_times(index):
     assert list(cutter.locate(frame, labelled=True).index) == list(X.index)
 
 
+def test_lists_of_numbers_of_several_lengths_are_several_series():
+    lists = [[1, 2, 3, 4], [3, 4, 5]]
+    found, expected = (
+        SlidingWindow(2).fit_transform(X) for X in (lists, [np.array(x, float) for x in lists])
+    )
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
 def test_one_univariate_series():
     flat = SERIES[:, 0]
     expected = by_hand(flat[:, None], LABELS, 3, 0, 2)[0]

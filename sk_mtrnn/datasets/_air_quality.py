@@ -110,7 +110,8 @@ def fetch_air_quality(
     The file is read in UCI's notation (semicolons, decimal commas, days first) and in that of its
     copies (commas, decimal points, ISO dates). Rows without any entry are none; rows with another
     number of entries, or with one that cannot be read, are skipped, and a UserWarning counts them.
-    The SHA-256 is taken over the times and the numbers.
+    The SHA-256 is taken over the times and the numbers kept; where rows were skipped, the warning
+    says if that is not all, and a download is refused.
 
     References
     ----------
@@ -128,7 +129,9 @@ def fetch_air_quality(
     file = RemoteFile.text(_NAME, _URL, archive=_ARCHIVE)
     folders = data_folders(data_home, _FOLDER)
     broken = BrokenRows()
-    with located(_TITLE, folders, [file], download_if_missing=download_if_missing) as (path,):
+    with located(
+        _TITLE, folders, [file], download_if_missing=download_if_missing, broken=broken
+    ) as (path,):
         table = _read(path, broken)
         seconds = table.index.to_numpy().astype("datetime64[s]").astype(np.int64)
         verify(_TITLE, path, _SHA256, [seconds, table.to_numpy()], broken)

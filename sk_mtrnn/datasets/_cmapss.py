@@ -135,9 +135,12 @@ def fetch_cmapss(
 
     Notes
     -----
-    Rows that are not 26 numbers are skipped, and a UserWarning counts them; the numbers of the
-    cycles, and so the labels of the others, stay as they are. The SHA-256 of FD001 is taken over
-    the numbers kept; those of the other subsets are not known.
+    Rows that are not 26 numbers, of which the first two count units and cycles, and cycles that
+    stand twice are skipped, and a UserWarning counts them. The numbers of the cycles, and so the
+    labels of the others, stay as they are; a row that cannot be read is taken for the cycle after
+    the one above it. The SHA-256 of FD001 is taken over the numbers kept; where rows were
+    skipped, the warning says if that is not all, and a download is refused. Those of the other
+    subsets are not known.
 
     References
     ----------
@@ -158,7 +161,9 @@ def fetch_cmapss(
     files = [RemoteFile.text(name, _URL, archive=_ARCHIVE) for name in names]
     folders = data_folders(data_home, _FOLDER)
     broken = BrokenRows()
-    with located(title, folders, files, download_if_missing=download_if_missing) as paths:
+    with located(
+        title, folders, files, download_if_missing=download_if_missing, broken=broken
+    ) as paths:
         (train, train_ends), (test, test_ends) = (
             _read_cycles(paths[k], names[k], broken) for k in (0, 1)
         )
@@ -180,6 +185,8 @@ def fetch_cmapss(
     n_train = len(unit) - n_test
     after_last = np.concatenate([np.zeros(n_train), remaining])
     last = cycles[data.offsets[1:] - 1, 1]
+    if names[0] in _SHA256 and not broken.differs:  # all is there: what was skipped is no cycle
+        train_ends = test_ends = {}
     known = [train_ends.get(u, 0) for u in units[0][0]] + [test_ends.get(u, 0) for u in units[1][0]]
     last = np.maximum(last, known)  # where the last row is broken
     life = np.repeat(after_last + last, lengths) - cycles[:, 1]  # [sum_T]
@@ -208,29 +215,52 @@ def _read_cycles(path, name, broken):
 
     With them, of units that have broken rows, the highest cycle those tell of.
     """
-    rows, ends = [], {}
+    rows, ends = {}, {}
     n_columns = 2 + len(_CHANNELS)
+    unit, cycle = 0, 0
     for line, text in enumerate(lines_of(read_text(path, name)), start=1):
+        where = f"line {line} of {name}"
+        fields = text.split()
+        if len(fields) > 1 and _counts(fields[0]) and _counts(fields[1]):
+            unit, cycle = int(float(fields[0])), int(float(fields[1]))
+        else:  # the cycle after the one above
+            fields, cycle = [], cycle + 1
         try:
-            row = [float(field) for field in text.split()]
+            row = [float(field) for field in fields]
         except ValueError:
             row = []
-        if len(row) == n_columns and np.isfinite(row).all():
-            rows.append(row)
+        if len(row) != n_columns or not np.isfinite(row).all():
+            broken.add(f"what is not {n_columns} numbers", where)
+            ends[unit] = max(ends.get(unit, 0), cycle)
+        elif (unit, cycle) in rows:
+            broken.add("a cycle that stands twice", where)
         else:
-            broken.add(f"what is not {n_columns} numbers", f"line {line} of {name}")
-            unit, cycle, *_ = *text.split(), "", ""
-            if unit.isdigit() and cycle.isdigit():
-                ends[float(unit)] = max(ends.get(float(unit), 0.0), float(cycle))
+            rows[unit, cycle] = row
     if not rows:
         raise OSError(f"{path} must hold rows of {n_columns} numbers, found none.")
-    rows = np.array(rows)
-    return rows[np.lexsort((rows[:, 1], rows[:, 0]))], ends
+    return np.array([rows[key] for key in sorted(rows)]), ends
+
+
+def _counts(field):
+    """Whether a field is a whole number from 1 on."""
+    try:
+        number = float(field)
+    except ValueError:
+        return False
+    return number >= 1 and number.is_integer()
 
 
 def _read_remaining(path, name):
     """The cycles each engine of the test part still has after the last one seen."""
-    try:
-        return np.array([float(line) for line in lines_of(read_text(path, name))])
-    except ValueError as error:  # to skip a line would give its engine the life of the next
-        raise OSError(f"{path} must hold one number a line, found {error}.") from error
+    remaining = []
+    for line, text in enumerate(lines_of(read_text(path, name)), start=1):
+        try:
+            remaining.append(float(text))
+        except ValueError:
+            remaining.append(np.nan)
+        if not 0 <= remaining[-1] < np.inf:  # to skip it would give its engine the life of the next
+            raise OSError(
+                f"{path} must hold one number of cycles, from 0 on, a line, found {text!r} in line "
+                f"{line}."
+            )
+    return np.array(remaining)

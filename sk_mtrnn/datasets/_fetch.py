@@ -70,7 +70,7 @@ def find(folders, file):
 
 
 @contextmanager
-def located(title, folders, files, *, download_if_missing):
+def located(title, folders, files, *, download_if_missing, broken=None):
     """Find the files of a data set, and download those that are in none of the folders.
 
     What is downloaded lies in a scratch folder while the block runs, which is to read and to verify
@@ -84,6 +84,8 @@ def located(title, folders, files, *, download_if_missing):
         Where to look, in order; downloads go to the first.
     files : list of RemoteFile
     download_if_missing : bool
+    broken : BrokenRows, default=None
+        What the block skips of the content: a damaged file is refused if it was downloaded.
 
     Yields
     ------
@@ -129,6 +131,8 @@ def located(title, folders, files, *, download_if_missing):
                 reason = f"Downloading {url} failed: {error}."
                 raise OSError(_missing_message(title, folders, wanted, reason)) from error
         yield [found[file] or Path(part) / file.saved_as for file in files]
+        if broken and broken.differs:
+            raise OSError(broken.differs)
         for file in missing.values():
             (Path(part) / file.saved_as).replace(folders[0] / file.saved_as)
 
@@ -166,6 +170,8 @@ def read_text(path, name):
     OSError
         If it cannot be read; the message names it.
     """
+    if path.is_dir():
+        raise OSError(f"{path} must hold the text of {name}, found a folder.")
     content = path.read_bytes()
     try:
         if path.suffix == ".xz":
@@ -205,6 +211,7 @@ class BrokenRows:
     def __init__(self):
         self.reasons = Counter()
         self.first = None
+        self.differs = ""  # what `verify` found of the rest
 
     def add(self, reason, where):
         """Count a row; ``where`` says which one it is."""
@@ -214,7 +221,8 @@ class BrokenRows:
     def warn(self, title):
         """Warn once of all of them, if there are any, on behalf of the caller of the loader."""
         if self.reasons:
-            warnings.warn(f"{title}: skipped {self}.", UserWarning, stacklevel=4)
+            rest = f" What is left is not all: {self.differs}" if self.differs else ""
+            warnings.warn(f"{title}: skipped {self}.{rest}", UserWarning, stacklevel=4)
 
     def __str__(self):
         reasons = ", ".join(f"{count} with {reason}" for reason, count in self.reasons.items())
@@ -236,21 +244,25 @@ def verify(title, source, expected, parts, broken=None):
     parts : iterable of ndarray, str or bytes
         What was read.
     broken : BrokenRows, default=None
-        What was skipped, to be said in the error.
+        What was skipped. If something was, a difference is no error but noted there, to be said in
+        the warning, and to refuse a download.
 
     Raises
     ------
     OSError
-        If they differ.
+        If they differ and nothing was skipped.
     """
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
             part = part.astype(part.dtype.newbyteorder("<")).tobytes()
         digest.update(part.encode() if isinstance(part, str) else part)
-    skipped = f" (skipped {broken})" if broken and broken.reasons else ""
-    if expected is not None and digest.hexdigest() != expected:
-        raise OSError(
-            f"{source} must hold {title}, SHA-256 {expected} over its content, found "
-            f"{digest.hexdigest()}{skipped}."
-        )
+    if expected is None or digest.hexdigest() == expected:
+        return
+    message = (
+        f"{source} must hold {title}, SHA-256 {expected} over its content, found "
+        f"{digest.hexdigest()}."
+    )
+    if broken is None or not broken.reasons:
+        raise OSError(message)
+    broken.differs = message

@@ -124,7 +124,8 @@ def fetch_physionet2012(
     -----
     Rows without, or with an unknown, parameter name, with a time that cannot be read or with a
     value that is no number are skipped, and a UserWarning counts them. The SHA-256 is taken over
-    the numbers kept. Values are given as they were recorded, implausible ones included.
+    the numbers kept; where some were skipped, the warning says if that is not all, and a download
+    is refused. Values are given as they were recorded, implausible ones included.
 
     References
     ----------
@@ -147,7 +148,9 @@ def fetch_physionet2012(
     parsed = find(folders, _PARSED)
     broken = BrokenRows()
     files = [_PARSED] if parsed else [_STAYS, _OUTCOMES]
-    with located(_TITLE, folders, files, download_if_missing=download_if_missing) as paths:
+    with located(
+        _TITLE, folders, files, download_if_missing=download_if_missing, broken=broken
+    ) as paths:
         events = read_parsed(*paths) if parsed else read_stays(*paths, broken)
         verify(_TITLE, paths[0], _SHA256, events.arrays(), broken)
     broken.warn(_TITLE)

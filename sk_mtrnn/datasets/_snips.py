@@ -120,7 +120,8 @@ def fetch_snips(
     Notes
     -----
     Sentences without a word or an intent, and those with another number of labels than words, are
-    skipped, and a UserWarning counts them. The SHA-256 of each part is taken over the rest.
+    skipped, and a UserWarning counts them. The SHA-256 of each part is taken over the rest; where
+    something was skipped, the warning says if that is not all, and a download is refused.
 
     References
     ----------
@@ -140,7 +141,9 @@ def fetch_snips(
     files = [_file(split, kind) for split in splits for kind in _KINDS]
     folders = data_folders(data_home, _FOLDER)
     broken, rows, split_of = BrokenRows(), [], []
-    with located(_TITLE, folders, files, download_if_missing=download_if_missing) as paths:
+    with located(
+        _TITLE, folders, files, download_if_missing=download_if_missing, broken=broken
+    ) as paths:
         for k, split in enumerate(splits):
             own = paths[3 * k : 3 * k + 3]
             part = _read(split, own, broken)

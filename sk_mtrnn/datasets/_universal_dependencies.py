@@ -137,7 +137,8 @@ def fetch_universal_dependencies(
     -----
     Rows with another number of columns than 10, or with an ID or a head that is no number, are
     skipped, and a UserWarning counts them. The SHA-256 of "af_afribooms" is taken over the rows
-    kept, that of another treebank is not known.
+    kept; where some were skipped, the warning says if that is not all, and a download is refused.
+    That of another treebank is not known.
 
     References
     ----------
@@ -167,7 +168,11 @@ def fetch_universal_dependencies(
         files = lying or files
     broken, sentences, split_of = BrokenRows(), [], []
     with located(
-        title, folders, list(files.values()), download_if_missing=download_if_missing
+        title,
+        folders,
+        list(files.values()),
+        download_if_missing=download_if_missing,
+        broken=broken,
     ) as paths:
         for split, path in zip(files, paths, strict=True):
             part = _read(path, files[split].names[0], broken)

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 
 
 class Categories:
@@ -47,6 +48,12 @@ class Categories:
             self._start_from(embedding_dim)
 
     def _start_from(self, array):
+        if isinstance(array, pd.DataFrame) and list(array.index) != list(range(len(array))):
+            raise ValueError(
+                f"embedding_dim of channel {self.name!r} must be an array whose row i is that of "
+                "code i, or of the i-th symbol, found a DataFrame with labels of its own; "
+                ".loc[symbols].to_numpy() brings its rows into that order."
+            )
         try:
             array = np.asarray(array, dtype=np.float64)
         except (TypeError, ValueError) as error:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..sequences import Ragged, numeric_columns, offsets_of
+from ..sequences import Ragged, check_same_columns, numeric_columns, offsets_of
 from ._channels import categorical_mask
 
 _UNSEEN = 2.0**52  # a code that is none of training's, exact in any float
@@ -57,13 +57,14 @@ class SymbolColumns:
             return X  # columns of a categorical dtype that hold numbers mark themselves
         frames = [X] if panel else list(X)
         columns = list(frames[0].columns)
-        if len(set(columns)) < len(columns) or any(list(f.columns) != columns for f in frames):
+        check_same_columns(frames, columns)
+        if len(set(columns)) < len(columns):
             return X  # the reader of sequences has its own words for these
         if learn:
             self._learn(frames, columns)
         if not set(self.chosen) & set(columns):
             return X
-        coded = self._coded(pd.concat([f[columns] for f in frames]) if len(frames) > 1 else X)
+        coded = self._coded(pd.concat(frames) if len(frames) > 1 else frames[0])
         mask = np.isin(np.array(columns, dtype=object), np.array(self.chosen, dtype=object))
         if panel:
             sequences = Ragged.from_panel(coded)

@@ -54,7 +54,7 @@ def from_sktime(X, mtype=None):
     Notes
     -----
     Times are read for their order only. NaN stays, as a hole. Columns of pandas' "category" dtype
-    are channels of categories.
+    are channels of categories, which are numbers, the codes.
 
     Examples
     --------

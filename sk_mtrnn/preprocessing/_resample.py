@@ -51,8 +51,8 @@ class Resample(BaseSequenceTransformer):
         The channel that holds the time stamps; it stays one, with the start s + k Δ of each
         interval. None: steps lie 1 apart, from 0 on; in a DataFrame with a (sample, time) index,
         the index is the clock: numbers as they are, time differences in seconds, dates in seconds
-        since 1970 (so that intervals of an hour begin on the hour). `from_events` makes numbers of
-        dates, seconds.
+        since 1970 in UTC (so that intervals of an hour begin on its hours). `from_events` makes
+        numbers of dates, seconds.
     start : float, default=None
         s; what was observed before is left out. None: for each sequence the largest multiple of Δ
         that is not after its first time stamp.
@@ -231,6 +231,11 @@ class Resample(BaseSequenceTransformer):
         methods = ["last" if is_code else default for is_code in codes]
         for key, how in (self.aggregate if isinstance(self.aggregate, dict) else {}).items():
             channel = channel_index(key, names, "aggregate")
+            if channel == self._time:
+                raise ValueError(
+                    f"aggregate must name no clock, found {key!r}, which time_feature names: its "
+                    "values are the starts of the intervals."
+                )
             if not isinstance(how, str) or how not in AGGREGATES:
                 raise ValueError(f"aggregate must be one of {list(AGGREGATES)}, found {how!r}.")
             if codes[channel] and how not in _OF_CODES:

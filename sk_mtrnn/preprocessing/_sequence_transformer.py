@@ -55,7 +55,8 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
     shape (n_samples, n_timesteps, k). All its columns are scaled alike, being one feature.
 
     A `Ragged` marks channels of categories, as that of `TokenEncoder` or `Concatenate` does, and a
-    DataFrame with a (sample, time) index by the dtype "category"; both keep names and marks. Codes
+    DataFrame with a (sample, time) index by the dtype "category", whose categories are codes, no
+    symbols; both keep names and marks. Codes
     have neither mean nor variance: scaled, they would be other categories, or none. Which channels
     are marked is settled in `fit`. For a transformer that is to see codes, such as a
     ``OneHotEncoder``, leave them unmarked, and pick them by a ``ColumnTransformer``.

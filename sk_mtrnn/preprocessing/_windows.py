@@ -69,7 +69,7 @@ class SlidingWindow(BaseSequenceTransformer):
 
     Width, horizon and stride count rows. Where the index holds dates, `fit` warns if they are not
     one step apart; days, months and working days are steps too. Columns of dtype "category" are
-    channels of categories.
+    channels of categories, which are numbers, the codes.
 
     Examples
     --------
@@ -323,7 +323,9 @@ def _as_series(X):
         packed = _as_series(X.to_frame())[0]
         return Ragged(packed.values, packed.offsets, categorical=packed.categorical), True
     boxed = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    if (boxed or isinstance(X, (list, tuple))) and any(getattr(x, "ndim", 0) for x in X):
+    boxed = boxed or isinstance(X, (list, tuple))
+    lengths = {len(x) for x in X if hasattr(x, "__len__")} if boxed else set()
+    if boxed and (len(lengths) > 1 or any(getattr(x, "ndim", 0) for x in X)):
         return Ragged.from_list(X), False
     number = [np.float64, np.float32]
     array = check_array(X, dtype=number, ensure_all_finite=False, ensure_2d=False, allow_nd=True)

@@ -8,7 +8,7 @@ from ._channels import channel_index, check_times
 from ._columns import Column
 from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
-from ._numeric import as_numeric, numeric_columns, offsets_of
+from ._numeric import as_numeric, check_same_columns, numeric_columns, offsets_of
 from ._ragged import Ragged
 from ._stack import stack_tasks
 from ._weights import check_sample_weight, input_moments
@@ -23,6 +23,7 @@ __all__ = [
     "assemble",
     "channel_index",
     "check_finite",
+    "check_same_columns",
     "check_same_order",
     "check_sample_weight",
     "check_times",

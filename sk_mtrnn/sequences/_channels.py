@@ -23,13 +23,18 @@ def channel_index(channel, names, parameter):
     Raises
     ------
     ValueError
-        If there is none such.
+        If there is none such, or several of that name.
     """
     names = list(names)
     if isinstance(channel, Integral) and not isinstance(channel, (bool, np.bool_)):
         if -len(names) <= channel < len(names):
             return int(channel) % len(names)
     elif isinstance(channel, str) and channel in names:
+        if names.count(channel) > 1:
+            raise ValueError(
+                f"{parameter} must name one channel of X, found {channel!r}, which "
+                f"{names.count(channel)} channels are called."
+            )
         return names.index(channel)
     raise ValueError(
         f"{parameter} must name a channel of X, one of {names}, or an index below {len(names)}, "

@@ -48,6 +48,15 @@ def as_objects_if_extension(series):
     )
 
 
+def unmasked(values):
+    """Masked entries of a masked array as None; what is no masked array stays as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    objects = np.array(values.data, dtype=object)
+    objects[np.ma.getmaskarray(values)] = None
+    return objects
+
+
 def settle(values):
     """Objects as the numbers or booleans they are, where all labelled ones are."""
     if values.dtype != object:

@@ -13,6 +13,7 @@ from ._columns import (
     join_labels,
     make_column,
     settle,
+    unmasked,
 )
 from ._numeric import offsets_of
 
@@ -154,9 +155,7 @@ def _read(y, lengths):
     if hasattr(y, "toarray"):
         raise ValueError("y must be dense, found a sparse container: sparse y is not supported.")
     name = 0
-    if isinstance(y, np.ma.MaskedArray):
-        mask, y = np.ma.getmaskarray(y), np.array(y.data, dtype=object)
-        y[mask] = None
+    y = unmasked(y)
     if isinstance(y, pd.DataFrame):
         if not y.columns.is_unique:
             raise ValueError("y must name each task once, found a column name twice.")
@@ -206,7 +205,7 @@ def _from_list(y):
     if any(isinstance(row, (np.ndarray, pd.Series, pd.DataFrame)) and np.ndim(row) for row in y):
         rows = np.empty(len(y), dtype=object)
         for i, row in enumerate(y):
-            rows[i] = np.asarray(row) if np.ndim(row) or not is_missing(row) else None
+            rows[i] = np.asarray(unmasked(row)) if np.ndim(row) or not is_missing(row) else None
         return rows
     if not any(isinstance(row, (list, tuple)) for row in y):
         return settle(np.array([*y, None], dtype=object)[:-1])
@@ -295,7 +294,7 @@ def _steps_of(name, cells, offsets):
                 )
             parts.append(np.full(lengths[row], None, dtype=object))
             continue
-        part = cell if isinstance(cell, np.ndarray) else _from_list(list(cell))
+        part = unmasked(cell) if isinstance(cell, np.ndarray) else _from_list(list(cell))
         if part.shape != (lengths[row],):
             raise ValueError(
                 f"The per-step label of task {name!r} in row {row} must be as long as its sequence "
@@ -308,7 +307,7 @@ def _steps_of(name, cells, offsets):
 def _from_steps(y, name, lengths):
     """Read one array a sample: (T_i, K) each, or (T_i,) each; a missing cell has no labels."""
     _check_samples(len(y), lengths)
-    arrays = [None if is_missing(cell) else np.asarray(cell) for cell in y]
+    arrays = [None if is_missing(cell) else np.asarray(unmasked(cell)) for cell in y]
     first = next((array for array in arrays if array is not None and array.ndim), None)
     if first is None:
         raise ValueError(f"y must hold labels or arrays of labels, found {y[0]!r} and the like.")

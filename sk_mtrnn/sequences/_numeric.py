@@ -1,10 +1,17 @@
 """Values of sequences as numbers, where each sequence starts, and whose features they are."""
 
 import numpy as np
+import pandas as pd
 
 
 def as_numeric(values, where=""):
-    """Read values as an array of float32 or float64, the only dtypes sequences are kept in."""
+    """Read values as an array of float32 or float64, the only dtypes sequences are kept in.
+
+    Masked entries become NaN.
+    """
+    if np.ma.is_masked(values):
+        dtype = np.result_type(values.dtype, np.float32)  # NaN is no integer
+        values = values.astype(dtype).filled(np.nan)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -18,7 +25,11 @@ def as_numeric(values, where=""):
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"X must be numeric{where}, found {array.dtype}: {error}") from error
+        raise ValueError(
+            f"X must be numeric{where}, found {array.dtype}: {error}. Symbols are read from those "
+            "columns of DataFrames that categorical_features names, words from lists of strings "
+            "by sk_mtrnn.preprocessing.TokenEncoder."
+        ) from error
 
 
 def numeric_columns(frame):
@@ -40,6 +51,28 @@ def numeric_columns(frame):
 def offsets_of(lengths):
     """Offsets of sequences of these lengths, stored end to end."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def check_same_columns(sequences, names):
+    """Refuse DataFrames among the sequences that have other columns.
+
+    Parameters
+    ----------
+    sequences : list
+        One entry a sample.
+    names : list
+        What the columns have to be.
+
+    Raises
+    ------
+    ValueError
+    """
+    for sample, sequence in enumerate(sequences):
+        if isinstance(sequence, pd.DataFrame) and list(sequence.columns) != names:
+            raise ValueError(
+                "All DataFrames in X must have the same columns in the same order, found "
+                f"{names} at first and {list(sequence.columns)} in sample {sample}."
+            )
 
 
 def check_same_names(names):

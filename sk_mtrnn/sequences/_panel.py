@@ -44,6 +44,12 @@ def read_panel(frame):
     if (codes < 0).any():
         raise ValueError("frame must name the sample of every row, found a missing one.")
     times = frame.index.get_level_values(1)
+    if times.hasnans:
+        sample = frame.index.get_level_values(0)[times.isna()][0]
+        raise ValueError(
+            "frame must hold the time of every row in its index, found a missing one in sample "
+            f"{_shown(sample)}."
+        )
     _refuse_text(times)
     order = np.lexsort((pd.factorize(times, sort=True)[0], codes))
     samples = pd.Index(samples, name=frame.index.names[0])
@@ -96,7 +102,8 @@ def _numbers(frame):
 
 def _not_numeric(dtype, name):
     return (
-        f"X must be numeric, found {dtype} in column {name!r}. An estimator reads such columns of "
-        "a DataFrame, or of a list of DataFrames (one a sample), if categorical_features names "
-        "them."
+        f"X must be numeric, found {dtype} in column {name!r}. An estimator that gets the "
+        "DataFrame itself, or a list of DataFrames (one a sample), reads such columns if "
+        "categorical_features names them; a transformer needs numbers, as "
+        "sklearn.preprocessing.OrdinalEncoder gives them."
     )

@@ -5,7 +5,13 @@ import numbers
 import numpy as np
 import pandas as pd
 
-from ._numeric import as_numeric, check_same_names, numeric_columns, offsets_of
+from ._numeric import (
+    as_numeric,
+    check_same_columns,
+    check_same_names,
+    numeric_columns,
+    offsets_of,
+)
 from ._panel import read_panel
 
 
@@ -80,12 +86,13 @@ class Ragged:
                 f"{max(int(lengths[sample]), 0)} in sample {sample} (an empty sequence)."
             )
         if feature_names is not None:
-            feature_names = np.asarray(feature_names, dtype=object)
-            if feature_names.shape != (values.shape[1],):
+            given = list(feature_names)
+            if len(given) != values.shape[1]:
                 raise ValueError(
-                    f"feature_names must name {values.shape[1]} features, found "
-                    f"{feature_names.size}."
+                    f"feature_names must name {values.shape[1]} features, found {len(given)}."
                 )
+            feature_names = np.empty(len(given), dtype=object)
+            feature_names[:] = given  # names that are tuples stay whole
         if categorical is not None:
             categorical = np.asarray(categorical)
             if categorical.shape != (values.shape[1],) or categorical.dtype != bool:
@@ -229,19 +236,17 @@ class Ragged:
             If a sequence is empty, not numeric, neither 1-D nor 2-D, or of another width than the
             first; the message names it.
         """
+        sequences = list(sequences)
         arrays, marks = [], None
+        if sequences and isinstance(sequences[0], pd.DataFrame) and feature_names is None:
+            feature_names = list(sequences[0].columns)
+        if feature_names is not None:
+            check_same_columns(sequences, list(feature_names))
         for sample, sequence in enumerate(sequences):
             if isinstance(sequence, pd.DataFrame):
                 found = [isinstance(dtype, pd.CategoricalDtype) for dtype in sequence.dtypes]
                 known = [False] * len(found) if marks is None else marks
                 marks = [a or b for a, b in zip(known, found, strict=False)]
-                names = list(sequence.columns)
-                feature_names = names if sample == 0 and feature_names is None else feature_names
-                if feature_names is not None and names != list(feature_names):
-                    raise ValueError(
-                        "All DataFrames in X must have the same columns in the same order, found "
-                        f"{list(feature_names)} at first and {names} in sample {sample}."
-                    )
                 sequence = numeric_columns(sequence)
             array = as_numeric(sequence, where=f" in sample {sample}")
             if array.ndim not in (1, 2):
