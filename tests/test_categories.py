@@ -331,7 +331,7 @@ def test_a_task_may_have_categories_of_its_own(words):
 def test_categories_alone_are_enough(words):
     X, y = words
     codes = [x[:, 1] for x in X]
-    fitted = model(categorical_features=[0], max_epochs=30).fit(codes, y)
+    fitted = model(categorical_features=[0], max_epochs=60).fit(codes, y)
     assert fitted.score(codes, y) > 0.9
     table = np.random.default_rng(0).integers(0, 4, size=(60, 5))
     counts = (table == 1).sum(1).astype(float)

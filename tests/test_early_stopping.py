@@ -31,6 +31,7 @@ def test_best_weights_are_restored(ragged, y):
         validation_fraction=0.3,
         max_epochs=200,
         n_iter_no_change=5,
+        learning_rate_schedule=None,  # which would not know of 200 epochs in the shorter fit
         random_state=0,
     ).fit(ragged, y)
     scores = model.validation_scores_

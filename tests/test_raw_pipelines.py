@@ -275,7 +275,7 @@ def test_panels_and_lists_of_frames_are_one():
 
 def test_symbols_and_channels_that_training_lacked():
     panel, y = make_panel()
-    fitted = regressor(unknown_rate="frequency", max_epochs=20).fit(panel, y)
+    fitted = regressor(unknown_rate="frequency", max_epochs=40).fit(panel, y)
 
     def predict(kind):
         return fitted.predict(panel.assign(kind=pd.Categorical([kind] * len(panel))))

@@ -463,7 +463,7 @@ def tagger(max_epochs=20):
 
 
 def test_sentences_go_in_and_labels_come_out_whatever_the_words():
-    model = tagger(max_epochs=60).fit(QUERIES, LABELS)
+    model = tagger(max_epochs=100).fit(QUERIES, LABELS)
     assert model.score(QUERIES, LABELS) == 1.0
     queries = [["PLAY", "rock"], ["stop", "nonsense", "Ψ", "9"]]
     predicted = model.predict(pd.Series(queries, index=["a", "b"]))

@@ -224,7 +224,8 @@ def _runs_foreign_code(e, net, data):
 
 def _schedule(e, epochs, validated):
     if e.learning_rate_schedule == "cosine":
-        return LRScheduler("CosineAnnealingLR", T_max=epochs)
+        # skorch would count the epochs before, of which a net that learns one more task has some
+        return LRScheduler("CosineAnnealingLR", T_max=epochs, last_epoch=-1)
     if e.learning_rate_schedule == "plateau":
         return LRScheduler(
             "ReduceLROnPlateau",
