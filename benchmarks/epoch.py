@@ -35,7 +35,6 @@ def epochs_of(cell, X, y, epochs, batch_size, hidden):
             max_epochs=epochs,
             batch_size=batch_size,
             learning_rate=LEARNING_RATE,
-            learning_rate_schedule=None,
             max_grad_norm=1.0,
             n_threads=1,
             device="cpu",

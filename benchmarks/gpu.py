@@ -42,7 +42,6 @@ def estimator(hidden, batch_size, epochs, device, amp=False):
         max_epochs=epochs,
         batch_size=batch_size,
         learning_rate=LEARNING_RATE / 10,
-        learning_rate_schedule=None,
         device=device,
         amp=amp,
         random_state=0,

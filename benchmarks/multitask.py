@@ -49,8 +49,7 @@ from sk_mtrnn.metrics import task_scores
 from sk_mtrnn.weighting import AGGREGATIONS, WEIGHTINGS
 
 EPOCHS = 50
-# a constant rate, as weights and aggregations may need all epochs at full pace
-COMMON = {"n_threads": 1, "device": "cpu", "learning_rate_schedule": None}
+COMMON = {"n_threads": 1, "device": "cpu"}
 
 
 class Runs:

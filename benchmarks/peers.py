@@ -56,7 +56,6 @@ class Ours(Peer):
             max_epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=LEARNING_RATE,
-            learning_rate_schedule=None,
             max_grad_norm=None,
             n_threads=1,
             device="cpu",

@@ -44,6 +44,7 @@ model = make_pipeline(
         tasks={"ink": "regression"},
         bidirectional=True,
         dropout=0.2,
+        learning_rate_schedule="cosine",
         max_epochs=3 if quick else 40,
         random_state=0,
     ),

@@ -57,6 +57,7 @@ def scores(where, seed, *, width=168, **changes):
         "input_skip": True,
         "dropout": 0.2,
         "learning_rate": 0.005,
+        "learning_rate_schedule": "cosine",
         "max_epochs": 60,
     }
     model = MultiTaskRNNRegressor(**{**options, **changes}, random_state=seed)

@@ -57,6 +57,7 @@ def scores(where, seed, *, n_estimators=1, **changes):
         "hidden_layer_sizes": (100,),
         "dropout": 0.4,
         "learning_rate": 0.002,
+        "learning_rate_schedule": "cosine",
         "max_epochs": 60,
         "batch_size": 8,
     }

@@ -57,6 +57,7 @@ def scores(where, fold, *, n_estimators=1, static=True, **changes):
         "hidden_layer_sizes": (100,),
         "dropout": 0.3,
         "learning_rate": 0.003,
+        "learning_rate_schedule": "cosine",
         "batch_size": 64,
         "max_epochs": 18,
     }

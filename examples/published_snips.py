@@ -38,6 +38,7 @@ def scores(where, seed, *, columns=COLUMNS, transitions="learned", **changes):
         "pooling": "max",
         "unknown_rate": "frequency",
         "learning_rate": 0.003,
+        "learning_rate_schedule": "cosine",
         "max_epochs": 20,
     }
     model = make_pipeline(

@@ -46,6 +46,7 @@ def scores(where, seed, *, columns=COLUMNS, **changes):
         "input_dropout": 0.4,
         "unknown_rate": "frequency",
         "learning_rate": 0.003,
+        "learning_rate_schedule": "cosine",
         "max_epochs": 40,
     }
     model = make_pipeline(

@@ -122,7 +122,7 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         The MLP's ``solver``. "sgd" has Nesterov momentum of 0.9.
     learning_rate : float, default=0.01
         Step size; the MLP's ``learning_rate_init``.
-    learning_rate_schedule : {"cosine", "plateau"} or None, default="cosine"
+    learning_rate_schedule : {"cosine", "plateau"} or None, default=None
         "cosine" falls to 0 over ``max_epochs``; "plateau" halves the rate when the loss (held out,
         with early stopping) has not fallen by ``tol`` for ``n_iter_no_change // 2`` epochs. The
         MLP's ``learning_rate``. `partial_fit` keeps a constant rate.
@@ -308,7 +308,7 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         class_weight=None,
         optimizer="adam",
         learning_rate=0.01,
-        learning_rate_schedule="cosine",
+        learning_rate_schedule=None,
         weight_decay=0.0,
         max_epochs=50,
         batch_size=32,
