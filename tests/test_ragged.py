@@ -108,8 +108,9 @@ def test_category_columns_of_a_panel_are_marked():
             Ragged.from_panel(panel(state=column))
     with pytest.raises(ValueError, match="numeric") as caught:
         Ragged.from_panel(panel(state=list("abc")))
+    dtype = panel(state=list("abc"))["state"].dtype  # object before pandas 3
     assert str(caught.value) == (
-        "X must be numeric, found str in column 'state'. An estimator that gets the DataFrame "
+        f"X must be numeric, found {dtype} in column 'state'. An estimator that gets the DataFrame "
         "itself, or a list of DataFrames (one a sample), reads such columns if "
         "categorical_features names them; a transformer needs numbers, as "
         "sklearn.preprocessing.OrdinalEncoder gives them."
