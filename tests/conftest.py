@@ -6,6 +6,11 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a busy machine is slow at times, which says nothing of what is tested
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_step_by_step(delays, fill):
         assert_array_equal(part, embedded(sequence, delays, fill))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 6), st.integers(0, 6))
 def test_a_delay_of_a_delay_is_their_sum(lengths, first, second):
     X = Ragged.from_list(sequences(1, lengths))

@@ -78,7 +78,7 @@ def test_a_method_for_each_variable():
         assert_array_equal(X.values[:, channel], alone, err_msg=name)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(1, 60))
 def test_the_order_of_rows_does_not_matter(seed, n_events):
     events = made(n_events, seed)

@@ -63,7 +63,7 @@ def folds_of(splitter, X, y):
     return folds
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_folds_partition_the_samples_in_the_sizes_due(data):
     n_samples = data.draw(st.integers(1, 40))
@@ -80,7 +80,7 @@ def test_folds_partition_the_samples_in_the_sizes_due(data):
         assert (sizes <= np.ceil(due - 1e-9)).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_one_task_is_as_even_as_in_stratified_k_fold(data):
     y = np.array(data.draw(st.lists(st.sampled_from("aaaabbc"), min_size=12, max_size=60)))
@@ -252,7 +252,7 @@ def test_searches_take_task_weights_and_the_splitter():
 # Held-out fraction
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_training_part_keeps_a_label_of_each_task(data):
     n_samples = data.draw(st.integers(2, 25))

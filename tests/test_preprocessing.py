@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -92,7 +92,6 @@ def test_rows_are_those_of_all_time_steps_at_once(transformer):
     assert_allclose(np.concatenate(out), expected)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=6), st.integers(1, 3))
 def test_ragged_is_padded_then_cut(lengths, n_features):
     X = Ragged.from_list(sequences(n_features, lengths))

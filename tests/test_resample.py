@@ -101,7 +101,7 @@ def test_interval_by_interval(how, bounds):
             assert np.isnan(part[:, 1:]).all() or how == "count"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.floats(0.1, 5))
 def test_no_observation_is_lost_or_seen_twice(seed, interval):
     X = timed(seed=seed)

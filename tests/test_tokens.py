@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from refusals import refused, small
@@ -62,7 +62,6 @@ def told(column, word, **params):
 
 
 @pytest.mark.filterwarnings("ignore:min_frequency=")
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(max_size=3), min_size=1, max_size=5), min_size=1, max_size=5),
     st.lists(st.lists(st.text(max_size=3), min_size=1, max_size=5), min_size=1, max_size=5),

@@ -72,7 +72,7 @@ def test_window_by_window(width, horizon, stride, per_step):
     assert_array_equal(unlabelled[: len(X)], X)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 25), min_size=1, max_size=4),
     st.integers(1, 6),
