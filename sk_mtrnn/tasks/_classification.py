@@ -57,9 +57,8 @@ class ClassificationTask(Task):
         For labels per time step: how those of neighbouring steps are linked. None: each step is
         predicted on its own. "constrained": the network is trained as with None, but predictions
         are the likeliest sequences whose first label and whose pairs of neighbours occur in the
-        training labels (Viterbi), those of earlier chunks and warm starts included, so that a scheme
-        such as BIO is never broken. "learned": a linear chain (Lafferty et al. 2001; Huang et al.
-        2015)
+        training labels (Viterbi), earlier chunks and warm starts included, so that a scheme such as
+        BIO is never broken. "learned": a linear chain (Lafferty et al. 2001; Huang et al. 2015)
 
             p(y | x) ∝ exp(a_{y_1} + Σ_t o_t[y_t] + Σ_t A[y_t-1, y_t] + e_{y_T})
 
