@@ -16,11 +16,7 @@ from decayed_recurrences import (
 )
 from scipy.special import expit
 
-from sk_mtrnn.recurrence import (
-    DecayLayer,
-    RecurrentStack,
-    SteppingStack,
-)
+from sk_mtrnn.recurrence import DecayLayer, RecurrentStack, SteppingStack
 
 
 def gapped(lengths, n_others=2, gaps=3, bidirectional=False, dtype=torch.float64):

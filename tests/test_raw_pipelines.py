@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusals import refused
+from same_predictions import same
 from sklearn.base import clone
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
@@ -29,14 +30,6 @@ from sk_mtrnn.preprocessing import (
 )
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
-
-
-def same(one, other):
-    """Whether two predictions, arrays in cells included, are the same."""
-    assert list(one) == list(other)
-    for task in one:
-        for a, b in zip(one[task], other[task], strict=True):
-            np.testing.assert_array_equal(a, b)
 
 
 # ---------------------------------------------------------------- raw events

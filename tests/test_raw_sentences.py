@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusals import refused
+from same_predictions import same
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -14,19 +15,9 @@ from sk_mtrnn import ClassificationTask, MultiTaskRNN
 from sk_mtrnn.ensemble import DeepEnsemble
 from sk_mtrnn.metrics import exact_match_scorer, multitask_scorer, span_f1, task_scorer
 from sk_mtrnn.model_selection import cross_val_predict
-from sk_mtrnn.preprocessing import (
-    TokenEncoder,
-)
+from sk_mtrnn.preprocessing import TokenEncoder
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
-
-
-def same(one, other):
-    """Whether two predictions, arrays in cells included, are the same."""
-    assert list(one) == list(other)
-    for task in one:
-        for a, b in zip(one[task], other[task], strict=True):
-            np.testing.assert_array_equal(a, b)
 
 
 SENTENCES = [

@@ -15,7 +15,14 @@ from ..missing import (
     starts_of,
     until_observed,
 )
-from ..sequences import Ragged, channel_index, check_times, input_moments, validate_sequences
+from ..sequences import (
+    Ragged,
+    channel_index,
+    check_times,
+    input_moments,
+    masked_as_nan,
+    validate_sequences,
+)
 from ._categories import Categories, check_codes
 from ._channels import ChannelRoles
 from ._layer import InputSpec, TableSpec
@@ -114,8 +121,8 @@ class InputEncoder:
         X = self.symbols.read(X, learn=reset)
         if reset and isinstance(self.categorical_features, str):
             _refuse_categories_of_a_table(X)
-        if self.holes.allows and isinstance(X, np.ma.MaskedArray):
-            X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
+        if self.holes.allows:
+            X = masked_as_nan(X)
         sequences = validate_sequences(estimator, X, reset=reset, allow_nan=self.holes.allows)
         if reset:
             self.channels = ChannelRoles.of(

@@ -8,7 +8,13 @@ from ._channels import channel_index, check_times
 from ._columns import Column
 from ._inputs import check_finite, check_same_order, row_blocks, validate_sequences
 from ._labels import Labels, assemble, read_labels, split_steps
-from ._numeric import as_numeric, check_same_columns, numeric_columns, offsets_of
+from ._numeric import (
+    as_numeric,
+    check_same_columns,
+    masked_as_nan,
+    numeric_columns,
+    offsets_of,
+)
 from ._ragged import Ragged
 from ._stack import stack_tasks
 from ._weights import check_sample_weight, input_moments
@@ -28,6 +34,7 @@ __all__ = [
     "check_sample_weight",
     "check_times",
     "input_moments",
+    "masked_as_nan",
     "numeric_columns",
     "offsets_of",
     "packed_order",

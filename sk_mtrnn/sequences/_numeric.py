@@ -9,11 +9,8 @@ def as_numeric(values, where=""):
 
     Masked entries become NaN.
     """
-    if np.ma.is_masked(values):
-        dtype = np.result_type(values.dtype, np.float32)  # NaN is no integer
-        values = values.astype(dtype).filled(np.nan)
     try:
-        array = np.asarray(values)
+        array = np.asarray(masked_as_nan(values))
     except ValueError as error:
         raise ValueError(f"X must be numeric and rectangular{where}: {error}") from error
     if np.iscomplexobj(array):
@@ -30,6 +27,13 @@ def as_numeric(values, where=""):
             "columns of DataFrames that categorical_features names, words from lists of strings "
             "by sk_mtrnn.preprocessing.TokenEncoder."
         ) from error
+
+
+def masked_as_nan(values):
+    """Masked entries of a masked array as NaN; what holds none stays as it is."""
+    if not np.ma.is_masked(values):
+        return values
+    return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
 
 
 def numeric_columns(frame):
