@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sk_mtrnn import MultiTaskRNN, MultiTaskRNNRegressor, RegressionTask
+from sk_mtrnn._network import PackedInputs
 from sk_mtrnn.datasets import make_multitask_sequences
 from sk_mtrnn.recurrence import PackedLayout
 from sk_mtrnn.recurrence._time_delay import TimeDelayLayer
@@ -162,3 +163,24 @@ def test_what_the_recurrence_cannot_tell_the_inputs_do():
         for parameter in model.net_.module_.stacks[0].parameters():
             parameter.zero_()
     assert np.corrcoef(model.predict(X).ravel(), y.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("sharing", ["hard", "cross_stitch"])
+def test_dropout_is_of_states_and_leaves_the_inputs_beside_them(sharing):
+    """Heads that read the inputs alone give, while training, what they give else."""
+    sequences = RAGGED * 4
+    frame = {"whole": [x[0, 0] for x in sequences], "steps": [x[:, 1] for x in sequences]}
+    options = {"dropout": 0.9, "sharing": sharing, "task_relation": None}
+    model = MultiTaskRNNRegressor(**SMALL, input_skip=True, **options)
+    module = model.fit(sequences, pd.DataFrame(frame)).net_.module_
+    inputs = PackedInputs(*packed(RAGGED))
+    with torch.no_grad():
+        exact = module.eval()(inputs)
+        varied = module.train()(inputs)
+        assert not any(torch.equal(a, b) for a, b in zip(exact, varied, strict=True))
+        for heads in module.heads:
+            heads.weight[:, :4] = 0
+        exact = module.eval()(inputs)
+        varied = module.train()(inputs)
+    for a, b in zip(exact, varied, strict=True):
+        torch.testing.assert_close(a, b, **EXACT)
