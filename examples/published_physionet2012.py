@@ -2,9 +2,9 @@
 ================================================================
 
 37 variables measured when somebody measured them, over 48 hours: holes nearly everywhere, an uneven
-clock, and labels that are missing in part. Area under the ROC curve over five folds. Che et al.
-(2018) define neither "cardiac" nor "surgery"; see the loader for the reading used here. The
-parameters were chosen within the training part of the first fold.
+clock, and labels that are missing in part. The network reads them by the hour. Area under the ROC
+curve over five folds. Che et al. (2018) define neither "cardiac" nor "surgery"; see the loader for
+the reading used here. The parameters were chosen within the training part of the first fold.
 """
 
 import numpy as np
@@ -16,16 +16,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_mtrnn import MultiTaskRNNClassifier
+from sk_mtrnn.augmentation import ChannelMask
 from sk_mtrnn.datasets import fetch_physionet2012
 from sk_mtrnn.ensemble import DeepEnsemble
 from sk_mtrnn.model_selection import MultiTaskStratifiedKFold
-from sk_mtrnn.preprocessing import concatenate_static
+from sk_mtrnn.preprocessing import Resample, concatenate_static
 
 TASKS = ["death", "los_below_3", "cardiac", "surgery"]
 stays = fetch_physionet2012()
 STATIC = ["Age", "Gender", "Height"]  # not ICUType, which two tasks are made of
 X, y = stays.data, stays.target[TASKS]
-X_with_static = concatenate_static(X, stays.descriptors[STATIC])
 folds = list(MultiTaskStratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
 
 
@@ -48,14 +48,15 @@ def aucs(labels, probabilities):
     return [*found, np.mean(found)]
 
 
-def scores(where, fold, *, n_estimators=1, static=True, **changes):
+def scores(where, fold, *, n_estimators=1, hourly=True, static=True, **changes):
     """Fit one network, or an ensemble of them, and score it."""
     options = {
         "tasks": "classification",
         "missing": "mask",
         "time_feature": "minute",
         "hidden_layer_sizes": (100,),
-        "dropout": 0.3,
+        "dropout": 0.5,
+        "augmentation": [ChannelMask()],
         "learning_rate": 0.003,
         "learning_rate_schedule": "cosine",
         "batch_size": 64,
@@ -65,7 +66,8 @@ def scores(where, fold, *, n_estimators=1, static=True, **changes):
     if n_estimators > 1:
         model = DeepEnsemble(model, n_estimators, random_state=fold)
     train, test = split(where, fold)
-    given = X_with_static if static else X
+    given = Resample(60, time_feature="minute").fit_transform(X) if hourly else X
+    given = concatenate_static(given, stays.descriptors[STATIC]) if static else given
     model.fit(given[train], y.iloc[train])
     return aucs(y.iloc[test], [p[:, 1] for p in model.predict_proba(given[test])])
 
@@ -109,12 +111,14 @@ if __name__ == "__main__":
         floors=floors,
         systems={"one network": {}, "ensemble of five": {"n_estimators": 5}},
         ablations={
+            "as recorded, not by the hour": {"hourly": False},
             "no static descriptors": {"static": False},
+            "no channels masked in training": {"augmentation": None},
             "mean for holes": {"missing": "mean"},
             "last value for holes": {"missing": "forward"},
             "decay": {"missing": "decay"},
             "time not told": {"time_feature": None},
-            "no dropout": {"dropout": 0.0},
+            "dropout 0.3": {"dropout": 0.3},
             "learning rate 0.01": {"learning_rate": 0.01},
             "constant learning rate": {"learning_rate_schedule": None},
             "attention pooling": {"pooling": "attention"},

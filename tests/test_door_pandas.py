@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sk_mtrnn import MultiTaskRNN, MultiTaskRNNRegressor, Ragged
-from sk_mtrnn.preprocessing import SequenceTransformer
+from sk_mtrnn.preprocessing import SequenceTransformer, SlidingWindow, concatenate_static
 
 SMALL = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
 
@@ -38,6 +38,34 @@ def test_labels_in_another_order_than_the_samples_are_refused(panel):
     with pytest.raises(ValueError, match="samples in the order of X"):
         model.partial_fit(Ragged.from_panel(panel), y["u"])
     model.fit(panel, y.loc[samples].reset_index(drop=True))  # no index of samples: by position
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("int64", "Int64"), ("Int64", "int64"), ("int64", "float64"), ("object", "Int64")],
+)
+def test_an_index_of_another_dtype_is_in_order(panel, ours, theirs):
+    """`Index.equals` minds the dtype, as `convert_dtypes` of one of the tables changes it."""
+    levels = panel.index.levels[0].astype(ours), panel.index.levels[1]
+    panel.index = panel.index.set_levels(levels)
+    samples = Ragged.from_panel(panel).index
+    y = pd.DataFrame({"u": np.arange(8.0)}, index=samples.astype(theirs))
+    MultiTaskRNNRegressor(**SMALL).fit(panel, y)
+    assert concatenate_static(panel, y.rename(columns={"u": "w"})).shape[1] == 3
+    with pytest.raises(ValueError, match="row 0 X has 5 and y 4"):
+        MultiTaskRNNRegressor(**SMALL).fit(panel, y[::-1])
+    with pytest.raises(ValueError, match="row 0 X has 5 and static 4"):
+        concatenate_static(panel, y[::-1].rename(columns={"u": "w"}))
+
+
+def test_dates_in_another_time_zone_are_the_same():
+    hours = pd.date_range("2020-01-01", periods=9, freq="h", tz="UTC")
+    series = pd.DataFrame({"a": np.arange(9.0)}, index=hours)
+    cutter = SlidingWindow(2, 1).fit(series)
+    X, y = cutter.windows(series, series["a"])
+    X_there, y_there = cutter.windows(series, series["a"].tz_convert("Europe/Berlin"))
+    np.testing.assert_array_equal(X.values, X_there.values)
+    np.testing.assert_array_equal(y, y_there)
 
 
 def test_labels_by_row_of_a_panel_say_what_to_do(panel):

@@ -284,3 +284,15 @@ def test_chunks_without_labels_of_a_constrained_task(spans):
     fitted.partial_fit(X, unlabelled)
     fitted.partial_fit(X, y.assign(total=unlabelled["total"]))
     assert n_broken(fitted.predict(X)["tags"]) == 0
+
+
+@pytest.mark.parametrize("delay", [-2, -1, 1, 2])
+def test_constraints_are_learned_from_all_labels_whatever_the_delay(spans, delay):
+    """A label whose state lies outside its sequence trains no head, but is seen."""
+    X, y = spans
+    now = model("constrained").fit(X, y)._task_set.tasks[0]
+    fitted = model("constrained", task={"delay": delay}).fit(X, y)
+    later = fitted._task_set.tasks[0]
+    np.testing.assert_array_equal(later.allowed_start_, now.allowed_start_)
+    np.testing.assert_array_equal(later.allowed_, now.allowed_)
+    assert n_broken(fitted.predict(X)["tags"]) == 0

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..sequences import check_times
+from ..sequences import check_times, seconds
 
 DATES = (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)
 _UNITS = (("D", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -28,10 +28,10 @@ def check_same_dates(index, y):
     other = getattr(y, "index", None)
     if not isinstance(index, pd.DatetimeIndex) or not isinstance(other, pd.DatetimeIndex):
         return
-    if index.equals(other):
-        return
     n = min(len(index), len(other))
-    differs = np.append(index[:n] != other[:n], True)
+    differs = np.append(index[:n] != other[:n], len(index) != len(other))
+    if not differs.any():
+        return
     row = int(np.argmax(differs))
     found = [str(dates[row]) if row < len(dates) else "no row" for dates in (index, other)]
     raise ValueError(
@@ -83,11 +83,8 @@ def index_seconds(index):
     """Time stamps of an index as numbers."""
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
-    if isinstance(index, pd.DatetimeIndex):
-        index = index.tz_convert(None) if index.tz is not None else index
-        return ((index - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
-    if isinstance(index, pd.TimedeltaIndex):
-        return index.total_seconds().to_numpy(dtype=np.float64)
+    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        return seconds(index)
     try:
         return index.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..sequences import Ragged, as_numeric, validate_sequences
+from ..sequences import Ragged, as_numeric, check_same_order, validate_sequences
 from ._containers import BaseSequenceTransformer, described, repack
 
 
@@ -198,7 +198,7 @@ def concatenate_static(X, static):
         )
     reader = Concatenate(static)  # reads X, and knows its names
     sequences = validate_sequences(reader, X, reset=True, allow_nan=True)
-    _check_order(sequences.index, static)
+    check_same_order(sequences.index, static, "static", "Concatenate(static) goes by name.")
     descriptors, names, codes = _read_static(static)
     if len(descriptors) != len(sequences):
         raise ValueError(
@@ -221,22 +221,6 @@ def _are_sequences(static, X):
     if boxed or isinstance(static, (list, tuple, pd.Series)):
         return any(getattr(part, "ndim", 0) == 2 for part in static)
     return np.ndim(static) > 2
-
-
-def _check_order(index, static):
-    """Refuse descriptors whose index holds the samples of X in another order."""
-    if not isinstance(index, pd.Index) or not isinstance(static, pd.DataFrame):
-        return
-    other = static.index
-    if isinstance(other, pd.RangeIndex) or len(index) != len(other) or index.equals(other):
-        return  # a RangeIndex names nothing
-    if index.is_unique and len(index.difference(other)) == 0:
-        sample = int(np.argmax(index != other))
-        raise ValueError(
-            "static must hold the samples in the order of X, but its index has the same samples in "
-            f"another one: in row {sample} X has {index[sample]} and static {other[sample]}. "
-            "Concatenate(static) goes by name."
-        )
 
 
 def _read_static(static):

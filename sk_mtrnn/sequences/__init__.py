@@ -14,6 +14,7 @@ from ._numeric import (
     masked_as_nan,
     numeric_columns,
     offsets_of,
+    seconds,
 )
 from ._ragged import Ragged
 from ._stack import stack_tasks
@@ -40,6 +41,7 @@ __all__ = [
     "packed_order",
     "read_labels",
     "row_blocks",
+    "seconds",
     "split_steps",
     "stack_tasks",
     "validate_sequences",

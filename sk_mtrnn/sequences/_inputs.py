@@ -64,6 +64,7 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     index = X.index if isinstance(X, pd.DataFrame) else None
     if reset and index is not None:
         _check_is_table(X)
+    _refuse_dates(X)
     table = validate_data(
         estimator,
         _as_table(X, estimator) if not reset else X,
@@ -101,6 +102,16 @@ def _check_is_table(frame):
             UserWarning,
             stacklevel=5,
         )
+
+
+def _refuse_dates(table):
+    """Refuse a table of dates, which scikit-learn would read as whole numbers, NaT as one too."""
+    for dtype in getattr(table, "dtypes", [getattr(table, "dtype", None)]):
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise ValueError(
+                f"X must be numeric, found a table of {dtype}. A table is one channel, each column "
+                "a time step; channels beside others need sequences, where dates are seconds."
+            )
 
 
 def _as_sequences(X):
@@ -258,7 +269,10 @@ def row_blocks(sequences):
         yield slice(start, min(start + _BLOCK, len(sequences.values)))
 
 
-def check_same_order(index, y):
+_BY_NAME = "y.loc[...] with the samples of X brings them into line."
+
+
+def check_same_order(index, y, name="y", cure=_BY_NAME):
     """Refuse labels whose index holds the samples of X in another order.
 
     A panel keeps its samples in order of appearance, where ``groupby`` sorts them; rows are matched
@@ -270,6 +284,10 @@ def check_same_order(index, y):
         Samples of X.
     y : object
         Labels; checked if it is a DataFrame or a Series.
+    name : str, default="y"
+        What the message calls it.
+    cure : str
+        What the message advises.
 
     Raises
     ------
@@ -278,12 +296,13 @@ def check_same_order(index, y):
     other = getattr(y, "index", None)
     if not isinstance(index, pd.Index) or not isinstance(other, pd.Index):
         return
-    if isinstance(other, pd.RangeIndex) or len(index) != len(other) or index.equals(other):
+    if isinstance(other, pd.RangeIndex) or len(index) != len(other):
         return  # a RangeIndex names nothing
-    if index.is_unique and len(index.difference(other)) == 0:
-        sample = int(np.argmax(index != other))
+    differs = np.asarray(index != other, dtype=bool)  # not `equals`, which minds the dtype
+    if differs.any() and index.is_unique and len(index.difference(other)) == 0:
+        sample = int(np.argmax(differs))
         raise ValueError(
-            "y must hold the samples in the order of X, but its index has the same samples in "
-            f"another one: in row {sample} X has {index[sample]} and y {other[sample]}. "
-            "y.loc[...] with the samples of X brings them into line."
+            f"{name} must hold the samples in the order of X, but its index has the same samples "
+            f"in another one: in row {sample} X has {index[sample]} and {name} {other[sample]}. "
+            f"{cure}"
         )

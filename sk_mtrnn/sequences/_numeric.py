@@ -7,7 +7,7 @@ import pandas as pd
 def as_numeric(values, where=""):
     """Read values as an array of float32 or float64, the only dtypes sequences are kept in.
 
-    Masked entries become NaN.
+    Masked entries and NA become NaN, dates and time differences `seconds`.
     """
     try:
         array = np.asarray(masked_as_nan(values))
@@ -17,8 +17,12 @@ def as_numeric(values, where=""):
         raise ValueError(f"Complex data not supported{where}, found {array.dtype}.")
     if array.dtype in (np.float32, np.float64):
         return array
+    if array.dtype.kind in "mM":
+        return seconds(array.ravel()).reshape(array.shape)
     if array.dtype == np.float16:
         return array.astype(np.float32)
+    if array.dtype == object:
+        array = np.where(pd.isna(array), np.nan, array)
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -36,6 +40,26 @@ def masked_as_nan(values):
     return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
 
 
+def seconds(dates):
+    """Dates as seconds since 1970 in UTC, time differences as seconds; NaT as NaN.
+
+    Parameters
+    ----------
+    dates : one-dimensional array, Series or Index of datetime64 or timedelta64
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    if dates.dtype.kind == "m":
+        since = pd.TimedeltaIndex(dates).to_numpy()
+    else:
+        index = pd.DatetimeIndex(dates)
+        since = index.tz_convert(None).to_numpy() if index.tz is not None else index.to_numpy()
+        since = since - np.datetime64(0, "s")
+    return since / np.timedelta64(1, "s")
+
+
 def numeric_columns(frame):
     """The values of a DataFrame, NA as NaN; a column that is not numeric is named."""
     try:
@@ -43,6 +67,9 @@ def numeric_columns(frame):
     except (TypeError, ValueError):  # nullable or other extension types, or no numbers
         columns = []
         for name, column in frame.items():  # names may stand twice
+            if column.dtype.kind in "mM":
+                columns.append(seconds(column))
+                continue
             try:
                 columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
             except (TypeError, ValueError) as error:

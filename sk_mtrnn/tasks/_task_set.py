@@ -217,7 +217,8 @@ class TaskSet:
                 task.learn(labels, entries, name=column.name, standardize=standardize)
             to_weigh.append((task, labels, entries, column.name))
             if task.transitions is not None:
-                _learn_transitions(task, column, known, entries, lengths)
+                given = _entry_weights(column, weights[:, k], lengths)[known]
+                _learn_transitions(task, column, known, given, lengths)
         spread_class_weight(class_weight, self.tasks, self._followers)
         for task, labels, entries, name in to_weigh:
             task.weigh_classes(labels, entries, name=name)
