@@ -28,7 +28,8 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         observed value of the sequence, before the first one the mean. "mask": as "forward", and the
         network sees for each channel that had holes in training whether it is observed, and the
         time since it was (Lipton et al. 2016). "decay": inputs decay from the last value to the
-        mean, and the state of the first layer to zero, at rates that are learned (Che et al. 2018).
+        mean, and the state of the first layer to zero, at rates that are learned (Che et al. 2018);
+        not with a ``cell`` of your own.
         `sk_mtrnn.missing` has the equations, and what becomes of channels that are never observed.
     time_feature : int or str, default=None
         The channel that holds the time stamp of every step, never falling within a sequence: what
@@ -39,7 +40,7 @@ class MultiTaskRNNRegressor(RegressorMixin, BaseMultiTaskRNN):
         from 0 on, or in DataFrames (a panel, or a list of one a sample) also symbols, which are no
         numbers. "from_dtype": the columns of a categorical dtype. None: none but those that X marks
         itself, as what `sk_mtrnn.preprocessing.TokenEncoder` gives does, and categorical columns of
-        numbers.
+        numbers. Channels that are named replace those marks: the others are then numbers.
     embedding_dim : "auto", int or dict, default="auto"
         Width of the embedding of a categorical channel. "auto": the least of 64, n / 2 and
         6 n^(1/4), with n the number of categories in training. In a dict from channel to width, an

@@ -180,6 +180,7 @@ def test_widths_by_channel(words):
         ({1: np.zeros((5, 3))}, ("embedding_dim of channel 1", "n_codes >= 6", "(5, 3)")),
         ({1: np.zeros(6)}, ("embedding_dim of channel 1", "shape (6,)")),
         ({1: np.full((6, 2), np.nan)}, ("embedding_dim of channel 1", "finite")),
+        ({1: np.ones((6, 2)) * 1j}, ("embedding_dim of channel 1", "array of numbers", "complex")),
         ({1: [["a"] * 2] * 6}, ("embedding_dim of channel 1", "array of numbers")),
         (
             {1: pd.DataFrame(np.zeros((6, 2)), index=[*"badcef"])},
@@ -197,7 +198,9 @@ def test_embeddings_that_do_not_fit_are_refused(embedding_dim, parts, words):
         model(categorical_features=[1], embedding_dim=embedding_dim).fit(X, y)
 
 
-@pytest.mark.parametrize(("value", "kind"), [(-1.0, "negative -1.0"), (2.5, "fractional 2.5")])
+@pytest.mark.parametrize(
+    ("value", "kind"), [(-1.0, "negative -1.0"), (2.5, "fractional 2.5"), (1e20, "huge 1e+20")]
+)
 def test_values_that_are_no_codes_are_refused(value, kind, words):
     X, y = words
     fitted = model(categorical_features=[1]).fit(X, y)

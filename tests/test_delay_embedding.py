@@ -68,6 +68,15 @@ def test_no_sequence_sees_another():
         assert_array_equal(TimeDelayEmbedding((1, 4)).fit_transform([sequence])[0], part)
 
 
+def test_a_mask_is_a_hole():
+    X = np.ones((2, 3, 1))
+    masked = np.ma.array(X, mask=np.arange(6).reshape(X.shape) % 3 == 1)
+    out = TimeDelayEmbedding((0, 1)).fit_transform(masked)
+    assert_array_equal(out, TimeDelayEmbedding((0, 1)).fit_transform(masked.filled(np.nan)))
+    assert np.isnan(out[0]).sum() == 3  # and the row before the first
+    assert not np.ma.is_masked(out)
+
+
 def test_the_input_stays_as_it_was():
     X = Ragged.from_list(sequences())
     before = X.values.copy()

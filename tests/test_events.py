@@ -298,6 +298,18 @@ def test_dates_as_values():
         read(EVENTS.assign(value=pd.Timestamp("2024")))
 
 
+def test_complex_values():
+    with refused("value must hold numbers, found complex128"):
+        read(EVENTS.assign(value=EVENTS["value"] + 1j))
+
+
+@pytest.mark.parametrize("other", ["2024-01-02 00:00+01:00", "2024-01-02 00:00"])
+def test_dates_of_several_time_zones(other):
+    stamps = [pd.Timestamp("2024-01-01 00:00", tz="UTC")] * 5 + [pd.Timestamp(other)]
+    with refused("time must hold dates of one time zone, or of none", "utc=True"):
+        read(EVENTS.assign(when=pd.Series(stamps, dtype=object)))
+
+
 @pytest.mark.parametrize("df", [None, EVENTS.to_numpy(), [EVENTS]])
 def test_no_table(df):
     with refused("df must be a DataFrame of events, found"):

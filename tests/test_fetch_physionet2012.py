@@ -155,6 +155,20 @@ def test_broken_rows_are_skipped_and_counted(unverified, tmp_path):
     assert found.target.equals(expected.target)
 
 
+def test_a_broken_outcome_is_a_missing_label(unverified, tmp_path):
+    broken = OUTCOMES[3].rpartition(",")[0] + ",x"
+    fill(tmp_path, outcomes=[*OUTCOMES[:3], broken, *OUTCOMES[4:]])
+    with pytest.warns(UserWarning, match=r"1 broken row\(s\): 1 with an outcome that is no number"):
+        found = fetch_physionet2012(data_home=tmp_path)
+    assert len(found.data) == len(found.target) == 4
+    for name in ("death", "los_below_3", "saps", "sofa", "los"):
+        assert np.isnan(found.target[name][2])
+    assert not found.target[["cardiac", "surgery"]].isna().any(axis=None)
+    fill(tmp_path, outcomes=[*OUTCOMES[:3], broken])  # and one row that is not there at all
+    with pytest.raises(OSError, match=r"Outcomes-a.txt must hold .*none of \d+ and 1 others"):
+        fetch_physionet2012(data_home=tmp_path)
+
+
 def test_a_missing_outcome_a_missing_column_and_an_empty_archive_are_named(unverified, tmp_path):
     fill(tmp_path, outcomes=OUTCOMES[:3])
     with pytest.raises(OSError, match=r"Outcomes-a.txt must hold .*none of 132545 and 1 others"):

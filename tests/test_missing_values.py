@@ -150,6 +150,17 @@ def test_values_under_a_mask_never_matter(missing, holes, total):
     np.testing.assert_array_equal(reference.predict(equal), other.predict(masked()))
 
 
+@pytest.mark.parametrize("missing", WAYS)
+def test_na_in_lists_and_tables_of_objects_is_a_hole(missing, total):
+    rows = [[1.0, np.nan, float(i)] for i in range(len(total))]
+    named = [[1.0, pd.NA, float(i)] for i in range(len(total))]
+    expected = model(missing=missing).fit(rows, total).predict(rows)
+    for X in (named, np.array(named, dtype=object), [np.array(x, dtype=object) for x in named]):
+        np.testing.assert_array_equal(model(missing=missing).fit(X, total).predict(X), expected)
+    with refused("NaN"):
+        model().fit(np.array(named, dtype=object), total)
+
+
 def test_a_masked_array_needs_missing(holes, total):
     equal = np.stack([x[:3] for x in holes])
     with refused("X must not be masked"):

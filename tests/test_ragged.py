@@ -304,3 +304,10 @@ def test_lists_of_frames_keep_marks_and_read_nullable_dtypes():
     assert len(Ragged.concatenate([Ragged([[1.0, 2.0]], [0, 1]), plain])) == 2
     with pytest.raises(ValueError, match=r"same categorical features, found those at \[\] and"):
         Ragged.concatenate([plain, Ragged([[1.0, 2.0]], [0, 1], categorical=[True, False])])
+
+
+def test_names_of_samples_are_an_index_in_whatever_they_are_given():
+    X = Ragged.from_list([np.ones((2, 1)), np.ones((3, 1))], index=["a", "b"])
+    assert isinstance(X.index, pd.Index)
+    assert list(X[[1]].index) == ["b"]
+    assert list(Ragged(X.values, X.offsets, index=np.array([7, 9])).index) == [7, 9]

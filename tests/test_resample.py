@@ -1,5 +1,6 @@
 """A regular grid: what each interval holds, in every container, on every clock."""
 
+import datetime
 import pickle
 
 import numpy as np
@@ -276,13 +277,16 @@ def test_other_clocks_of_a_panel():
     assert_array_equal(out["u"], [2, 5])
     assert list(out.index) == [(0, 0.0), (0, 2.0)]
     spans = index.set_levels(pd.to_timedelta(index.levels[1], unit="h"), level=1)
-    for interval in ("2h", pd.Timedelta("2h"), 7200):
+    for interval in ("2h", pd.Timedelta("2h"), np.timedelta64(2, "h"), 7200):
         out = Resample(interval).fit_transform(frame.set_axis(spans))
         assert_array_equal(out["u"], [2, 5])
     assert list(out.index.get_level_values(1)) == [pd.Timedelta(0), pd.Timedelta("2h")]
     words = pd.MultiIndex.from_product([[0], ["a", "b", "c"]])
     with refused("must hold numbers, dates or time differences as time, found the text 'a'"):
         Resample(2).fit(frame.set_axis(words))
+    days = pd.MultiIndex.from_product([[0], [datetime.date(2024, 1, day) for day in (1, 2, 4)]])
+    with refused("interval='1D'", "found a clock of objects", "pd.to_datetime"):
+        Resample("1D").fit(frame.set_axis(days))
 
 
 # ------------------------------------------------------------------ together
@@ -389,7 +393,7 @@ def test_a_table_has_no_clock():
         Resample(1, time_feature=0).fit(np.eye(3))
 
 
-@pytest.mark.parametrize("interval", ["1h", pd.Timedelta("1h")])
+@pytest.mark.parametrize("interval", ["1h", pd.Timedelta("1h"), np.timedelta64(1, "h")])
 def test_text_is_no_interval_of_numbers(interval):
     index = pd.MultiIndex.from_product([["a"], [0.0, 1.0]])
     frame = pd.DataFrame({"t": [0.0, 1.0]}, index=index)

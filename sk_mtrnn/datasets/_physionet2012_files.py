@@ -101,7 +101,8 @@ def read_stays(stays, outcomes, broken):
     Raises
     ------
     OSError
-        If a file cannot be read, or a stay has no outcome; the message names it.
+        If a file cannot be read, or a stay has no row of outcomes, not even a broken one; the
+        message names it.
     """
     texts = _texts(stays)
     if not texts:
@@ -183,17 +184,19 @@ def _outcomes(path, record, broken):
     if not set(wanted) <= set(header):
         raise OSError(f"{path} must have the columns {', '.join(wanted)}, found {header}.")
     places = [header.index(name) for name in wanted]
-    found = {}
+    found, n_broken = {}, 0
     for line, fields in enumerate(lines, start=2):
         try:
             number, *outcomes = (float(fields[place]) for place in places)
             found[int(number)] = outcomes
         except (ValueError, IndexError, OverflowError):
             broken.add("an outcome that is no number", f"line {line} of {path.name}")
+            n_broken += 1
     lacking = [int(number) for number in record if number not in found]
-    if lacking:
+    if len(lacking) > n_broken:  # not theirs alone were skipped
         raise OSError(
             f"{path} must hold an outcome of every stay, found none of {lacking[0]} and "
             f"{len(lacking) - 1} others."
         )
-    return np.array([found[number] for number in record], dtype=np.float64)
+    unknown = [-1] * len(_OUTCOME_COLUMNS)
+    return np.array([found.get(number, unknown) for number in record], dtype=np.float64)

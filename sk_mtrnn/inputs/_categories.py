@@ -55,6 +55,8 @@ class Categories:
                 ".loc[symbols].to_numpy() brings its rows into that order."
             )
         try:
+            if np.iscomplexobj(array):
+                raise TypeError("found complex ones")
             array = np.asarray(array, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
@@ -97,8 +99,11 @@ def auto_dim(n_categories):
     return int(max(1, min(64, np.ceil(n_categories / 2), round(6 * n_categories**0.25))))
 
 
+_LARGEST = 2.0**53  # beyond it numbers that are next to each other are one float64
+
+
 def check_codes(sequences, channels, names):
-    """Refuse values of categorical channels that are no integers from 0 on.
+    """Refuse values of categorical channels that are no integers from 0 to 2^53.
 
     Parameters
     ----------
@@ -115,11 +120,12 @@ def check_codes(sequences, channels, names):
     """
     for channel in channels:
         codes = sequences.values[:, channel]
-        bad = (codes < 0) | (codes != np.floor(codes)) & ~np.isnan(codes)
+        whole = (codes == np.floor(codes)) | np.isnan(codes)
+        bad = ~whole | (codes < 0) | (codes > _LARGEST)
         if bad.any():
             row = int(np.argmax(bad))
             sample = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
-            kind = "negative" if codes[row] < 0 else "fractional"
+            kind = "negative" if codes[row] < 0 else "huge" if whole[row] else "fractional"
             raise ValueError(
                 f"X must hold integers from 0 on in the categorical channel {names[channel]!r}, "
                 f"found the {kind} {codes[row].item()!r} in sample {sample} at time step "

@@ -20,7 +20,6 @@ from ..sequences import (
     channel_index,
     check_times,
     input_moments,
-    masked_as_nan,
     validate_sequences,
 )
 from ._categories import Categories, check_codes
@@ -121,8 +120,6 @@ class InputEncoder:
         X = self.symbols.read(X, learn=reset)
         if reset and isinstance(self.categorical_features, str):
             _refuse_categories_of_a_table(X)
-        if self.holes.allows:
-            X = masked_as_nan(X)
         sequences = validate_sequences(estimator, X, reset=reset, allow_nan=self.holes.allows)
         if reset:
             self.channels = ChannelRoles.of(

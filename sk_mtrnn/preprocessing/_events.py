@@ -205,7 +205,13 @@ def _seconds(column, sample_codes, df):
         column = column.dt.to_timestamp()
     kind = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
     if kind in ("datetime", "datetime64", "date"):
-        column = pd.to_datetime(column)
+        try:
+            column = pd.to_datetime(column)
+        except ValueError as error:
+            raise ValueError(
+                "time must hold dates of one time zone, or of none, found others "
+                f"({error}); pd.to_datetime(..., utc=True) brings them into one."
+            ) from error
     elif kind == "timedelta":
         column = pd.to_timedelta(column)
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -221,6 +227,8 @@ def _seconds(column, sample_codes, df):
 
 def _numbers(column, parameter, df, expected="numbers"):
     """A column as float64, text of numbers included; any other text is refused with its row."""
+    if pd.api.types.is_complex_dtype(column):
+        raise ValueError(f"{parameter} must hold {expected}, found {column.dtype}.")
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     is_date = pd.api.types.is_datetime64_any_dtype(column)

@@ -26,6 +26,7 @@ from ._containers import (
     repack_list,
 )
 
+_DIFFERENCES = (np.timedelta64, datetime.timedelta)  # the first is an Integral as well
 _OF_CODES = ("last", "first", "count")  # what can be said of categories
 _MOST_STEPS = 10**8  # of all sequences together; more is a slip of the unit
 
@@ -95,7 +96,7 @@ class Resample(BaseSequenceTransformer):
     """
 
     _parameter_constraints = {
-        "interval": [Interval(Real, 0, None, closed="neither"), str, datetime.timedelta],
+        "interval": [*_DIFFERENCES, str, Interval(Real, 0, None, closed="neither")],
         "aggregate": [StrOptions(set(AGGREGATES)), dict],
         "time_feature": [Integral, str, None],
         "start": [Real, None],
@@ -213,7 +214,7 @@ class Resample(BaseSequenceTransformer):
 
     def _read_interval(self):
         interval = self.interval
-        if isinstance(interval, (str, datetime.timedelta)):
+        if isinstance(interval, (str, *_DIFFERENCES)):
             try:
                 interval = pd.Timedelta(interval).total_seconds()
             except ValueError as error:
@@ -254,11 +255,14 @@ class Resample(BaseSequenceTransformer):
     def _clock(self, X, sequences):
         """The time stamp of each row, in order."""
         dates = _is_panel(X) and isinstance(X.index.levels[1], DATES) and self._time is None
-        if not dates and isinstance(self.interval, (str, datetime.timedelta)):
+        if not dates and isinstance(self.interval, (str, *_DIFFERENCES)):
             kind = "text" if isinstance(self.interval, str) else "a time difference"
+            held = "numbers: give the interval in its unit"
+            if _is_panel(X) and self._time is None and X.index.levels[1].dtype == object:
+                held = "objects, such as datetime.date, which pd.to_datetime turns into dates"
             raise ValueError(
                 f"interval={self.interval!r}: {kind} is for dates and time differences; found a "
-                "clock of numbers: give the interval in its unit."
+                f"clock of {held}."
             )
         if self._time is not None:
             times = sequences.values[:, self._time]

@@ -11,7 +11,6 @@ from ._labels import Labels, assemble, read_labels, split_steps
 from ._numeric import (
     as_numeric,
     check_same_columns,
-    masked_as_nan,
     numeric_columns,
     offsets_of,
     seconds,
@@ -35,7 +34,6 @@ __all__ = [
     "check_sample_weight",
     "check_times",
     "input_moments",
-    "masked_as_nan",
     "numeric_columns",
     "offsets_of",
     "packed_order",

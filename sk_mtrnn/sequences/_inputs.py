@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from ._numeric import as_numeric
+from ._numeric import as_numeric, masked_as_nan
 from ._ragged import Ragged
 
 _BLOCK = 1 << 16  # rows looked at together where a temporary copy is made
@@ -28,7 +28,7 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     reset : bool
         True in ``fit``.
     allow_nan : bool, default=False
-        Whether NaN may stand in X.
+        Whether NaN, or a mask, may stand in X.
 
     Returns
     -------
@@ -42,8 +42,10 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
         sequences of different width or another width than at fit, an infinity or (unless allowed)
         NaN.
     """
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError("X must not be masked, found a masked array with masked entries.")
+    if np.ma.is_masked(X):
+        if not allow_nan:
+            raise ValueError("X must not be masked, found a masked array with masked entries.")
+        X = masked_as_nan(X)
     if isinstance(X, dict) and not sparse.issparse(X):  # a dok_array may be one
         raise ValueError(
             "X must hold sequences, in an array, a list, a Ragged or a DataFrame, found a dict; "
@@ -67,7 +69,7 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
     _refuse_dates(X)
     table = validate_data(
         estimator,
-        _as_table(X, estimator) if not reset else X,
+        _na_as_nan(X if reset else _as_table(X, estimator)),
         reset=reset,
         dtype=[np.float64, np.float32],
         ensure_all_finite=False,
@@ -194,6 +196,18 @@ def _as_table(X, estimator):
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object and len(X):
         return list(X)
     return X
+
+
+def _na_as_nan(table):
+    """NA among lists and objects as NaN; scikit-learn knows it in DataFrames alone."""
+    if isinstance(table, (list, tuple)):
+        rows = [row for row in table if isinstance(row, (list, tuple))]
+        if not any(cell is pd.NA for row in rows for cell in row):
+            return table
+        table = np.array(table, dtype=object)
+    if isinstance(table, np.ndarray) and table.dtype == object and table.ndim == 2:
+        return np.where(pd.isna(table), np.nan, table)
+    return table
 
 
 def check_finite(sequences, allow_nan=False):

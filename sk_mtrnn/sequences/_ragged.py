@@ -30,7 +30,7 @@ class Ragged:
         Where each sequence starts, and at last where the last one ends. No sequence is empty.
     feature_names : sequence of str, default=None
         Names of the features.
-    index : pandas.Index of length n_samples, default=None
+    index : pandas.Index or array-like of length n_samples, default=None
         Names of the samples; predictions that are pandas objects carry it.
     categorical : array-like of bool, shape (n_features,), default=None
         Which features hold codes of categories, integers from 0 on, rather than numbers. The
@@ -100,8 +100,10 @@ class Ragged:
                     f"categorical must be {values.shape[1]} booleans, found shape "
                     f"{categorical.shape} of {categorical.dtype}."
                 )
-        if index is not None and len(index) != len(lengths):
-            raise ValueError(f"index must name {len(lengths)} samples, found {len(index)}.")
+        if index is not None:
+            index = pd.Index(index)
+            if len(index) != len(lengths):
+                raise ValueError(f"index must name {len(lengths)} samples, found {len(index)}.")
         self.values = values
         self.offsets = offsets
         self.lengths = lengths
