@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from sk_mtrnn import MultiTaskRNNClassifier
 from sk_mtrnn.datasets import fetch_universal_dependencies
+from sk_mtrnn.ensemble import DeepEnsemble
 from sk_mtrnn.preprocessing import TokenEncoder
 
 TASKS = ["upos", "xpos", "feats", "deprel"]
@@ -56,8 +57,8 @@ def accuracies(y, predicted):
     return [100 * right[column] for column in SCORED]
 
 
-def scores(where, seed, *, columns=COLUMNS, **changes):
-    """Accuracy of each task, in percent."""
+def scores(where, seed, *, n_estimators=1, columns=COLUMNS, **changes):
+    """Fit one network, or an ensemble of them; accuracies of `SCORED`, in percent."""
     options = {
         "cell": "lstm",
         "hidden_layer_sizes": (200,),
@@ -69,9 +70,10 @@ def scores(where, seed, *, columns=COLUMNS, **changes):
         "learning_rate_schedule": "cosine",
         "max_epochs": 40,
     }
-    model = make_pipeline(
-        TokenEncoder(columns), MultiTaskRNNClassifier(**{**options, **changes}, random_state=seed)
-    ).fit(*part("train"))
+    model = MultiTaskRNNClassifier(**{**options, **changes}, random_state=seed)
+    if n_estimators > 1:
+        model = DeepEnsemble(model, n_estimators, random_state=seed)
+    model = make_pipeline(TokenEncoder(columns), model).fit(*part("train"))
     X, y = part("dev" if where == "valid" else where)
     return accuracies(y, model.predict(X))
 
@@ -102,6 +104,7 @@ if __name__ == "__main__":
         scores,
         published={"UDPipe-Future, no vectors (2018)": (97.31, 93.27, 96.84, None, None)},
         floors=floors,
+        systems={"one network": {}, "ensemble of five": {"n_estimators": 5}},
         ablations={
             "no unknown words": {"unknown_rate": 0.0},
             "words alone": {"columns": ("word",)},

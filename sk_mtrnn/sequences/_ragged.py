@@ -26,6 +26,8 @@ class Ragged:
     ----------
     values : array-like of shape (sum_T, n_features) or (sum_T,)
         The time steps of all sequences, one sequence after another. A 1-D array is one feature.
+        Dates become seconds since 1970 in UTC, time differences seconds; NaT, NA and what is masked
+        become NaN. All this holds for every layout of sequences.
     offsets : array-like of int, shape (n_samples + 1,)
         Where each sequence starts, and at last where the last one ends. No sequence is empty.
     feature_names : sequence of str, default=None
