@@ -58,6 +58,13 @@ def test_an_index_of_another_dtype_is_in_order(panel, ours, theirs):
         concatenate_static(panel, y[::-1].rename(columns={"u": "w"}))
 
 
+def test_an_index_with_a_missing_name_is_in_order():
+    X = Ragged.from_list([np.ones((2, 1))] * 3, index=pd.Index([1, 2, None], dtype="Int64"))
+    y = pd.DataFrame({"u": [1.0, 2.0, 3.0]}, index=pd.Index([1, 2, np.nan]))
+    for names in (y.index, y.index.astype("Int64")):
+        MultiTaskRNNRegressor(**SMALL).fit(X, y.set_axis(names))
+
+
 def test_dates_in_another_time_zone_are_the_same():
     hours = pd.date_range("2020-01-01", periods=9, freq="h", tz="UTC")
     series = pd.DataFrame({"a": np.arange(9.0)}, index=hours)

@@ -123,10 +123,10 @@ def fetch_physionet2012(
     Notes
     -----
     Rows without, or with an unknown, parameter name, with a time that cannot be read or with a
-    value that is no number are skipped, and a UserWarning counts them; outcomes that are no numbers
-    are missing labels. The SHA-256 is taken over
-    the numbers kept; where some were skipped, the warning says if that is not all, and a download
-    is refused. Values are given as they were recorded, implausible ones included.
+    value that is no number are skipped, and a UserWarning counts them; so are rows of outcomes that
+    are no numbers, which are missing labels. The SHA-256 is taken over the numbers kept; where some
+    were skipped, the warning says if that is not all, and a download is refused. Values are given
+    as they were recorded, implausible ones included.
 
     References
     ----------

@@ -312,7 +312,9 @@ def check_same_order(index, y, name="y", cure=_BY_NAME):
         return
     if isinstance(other, pd.RangeIndex) or len(index) != len(other):
         return  # a RangeIndex names nothing
-    differs = np.asarray(index != other, dtype=bool)  # not `equals`, which minds the dtype
+    # one by one, as `equals` minds the dtype; what is missing in both is the same
+    differs = pd.array(index != other, dtype="boolean").fillna(True).to_numpy(dtype=bool)
+    differs &= ~(index.isna() & other.isna())
     if differs.any() and index.is_unique and len(index.difference(other)) == 0:
         sample = int(np.argmax(differs))
         raise ValueError(
