@@ -37,7 +37,7 @@ MEASURED, BENZENE = list(X), "PT08.S2(NMHC)"
 X = X.assign(**{f"{BENZENE} squared": X[BENZENE] ** 2})
 POISSON = RegressionTask(loss="poisson")
 TASKS = {
-    "CO": RegressionTask(features=MEASURED),
+    "CO": RegressionTask(loss="poisson", features=MEASURED),
     "C6H6": RegressionTask(features=[BENZENE, f"{BENZENE} squared"]),
     "NOx": RegressionTask(loss="poisson", features=MEASURED),
     "NO2": RegressionTask(loss="poisson", features=MEASURED),
@@ -65,7 +65,7 @@ def scores(where, seed, *, n_estimators=1, width=168, **changes):
     options = {
         "tasks": TASKS,
         "missing": "mask",
-        "sharing": "none",
+        "sharing": "cross_stitch",
         "input_skip": True,
         "dropout": 0.2,
         "learning_rate": 0.005,

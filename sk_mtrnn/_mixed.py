@@ -92,7 +92,7 @@ class MultiTaskRNN(BaseMultiTaskRNN):
         `sk_mtrnn.relations` with options.
     input_skip : bool, default=False
         Whether heads also see the inputs, o_t = W_ho h_t + W_xo x_t + b_o; pooled as the states are
-        for per-sequence tasks. ``dropout`` is of h_t, ``input_dropout`` of x_t.
+        for per-sequence tasks. ``dropout`` drops of both.
     time_delays : array-like of int or None, default=None
         Delays, such as ``(0, 1, 2)``, of a time-delay layer in front of the recurrence (Waibel et
         al. 1989), as wide as the first recurrent layer: its units see x_t-d for every delay d.

@@ -262,12 +262,12 @@ class MultiTaskNetwork(nn.Module):
         for heads, wanted, features in zip(self.heads, self._wanted, sources, strict=True):
             pooled, by_delay = wanted
             if by_delay:
-                steps = features(pooled=False)  # [P, S, D]
+                steps = self.dropout(features(pooled=False))  # [P, S, D]
                 for delay, tasks in by_delay.items():
                     for group, output in heads.read(steps, tasks).items():
                         groups[group] = layout.shift(output, delay, dim=1)
             if pooled:
-                groups.update(heads.read(features(pooled=True), pooled))
+                groups.update(heads.read(self.dropout(features(pooled=True)), pooled))
         outputs = Outputs.of(groups, [task.n_outputs for task in self.tasks])
         if self.relation.moves_outputs:
             related = self.relation.outputs(outputs[: self.n_related], self.per_step, layout)
@@ -310,23 +310,16 @@ class MultiTaskNetwork(nn.Module):
 
     def _sources(self, read, layout):
         """For each of the heads what gives the features they read: ``(pooled) -> (P, M, D)``."""
-        bound = [
-            (reading, partial(reading.features, *states, layout))
+        sources = [
+            partial(reading.features, *states, layout)
             for reading, states in zip(self.readings, read, strict=True)
         ]
         if self.relation.size is None:
-            return [partial(self._alone, source) for _, source in bound]
-        related = [source for reading, source in bound if not reading.common]
-        added = [partial(self._alone, source) for reading, source in bound if reading.common]
-        return [partial(self._related, related), *added]
-
-    def _alone(self, source, pooled):
-        """Features as they are read, (P, M, D), units dropped; inputs beside them had their own."""
-        features = source(pooled)
-        if not self.input_skip:
-            return self.dropout(features)
-        states, inputs = features.split([features.shape[2] - self.n_features, self.n_features], 2)
-        return torch.cat([self.dropout(states), inputs], dim=2)
+            return sources
+        related = [
+            s for s, reading in zip(sources, self.readings, strict=True) if not reading.common
+        ]
+        return [partial(self._related, related), *sources[len(related) :]]
 
     def _related(self, sources, pooled):
         """Features of all related tasks at once, of one kind of entries: (K, M, d)."""
@@ -334,7 +327,7 @@ class MultiTaskNetwork(nn.Module):
         for reading, source in zip(self.readings, sources, strict=False):
             own = source(pooled).expand(len(reading.tasks), -1, -1)
             features.update(zip(reading.tasks, own, strict=True))
-        return self.dropout(self.relation.features([features[k] for k in sorted(features)]))
+        return self.relation.features([features[k] for k in sorted(features)])
 
     def attention(self, inputs):
         """Attention of every task to every step of a batch: a Tensor of shape (S, K)."""

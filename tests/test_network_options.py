@@ -165,22 +165,17 @@ def test_what_the_recurrence_cannot_tell_the_inputs_do():
     assert np.corrcoef(model.predict(X).ravel(), y.ravel())[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("sharing", ["hard", "cross_stitch"])
-def test_dropout_is_of_states_and_leaves_the_inputs_beside_them(sharing):
-    """Heads that read the inputs alone give, while training, what they give else."""
+def test_dropout_is_of_states_and_of_inputs_beside_them():
+    """While training some columns of either are missing; it is what keeps W_xo small."""
     sequences = RAGGED * 4
-    frame = {"whole": [x[0, 0] for x in sequences], "steps": [x[:, 1] for x in sequences]}
-    options = {"dropout": 0.9, "sharing": sharing, "task_relation": None}
-    model = MultiTaskRNNRegressor(**SMALL, input_skip=True, **options)
-    module = model.fit(sequences, pd.DataFrame(frame)).net_.module_
+    model = MultiTaskRNNRegressor(**SMALL, input_skip=True, dropout=0.5)
+    module = model.fit(sequences, [x[0, 0] for x in sequences]).net_.module_
     inputs = PackedInputs(*packed(RAGGED))
-    with torch.no_grad():
-        exact = module.eval()(inputs)
-        varied = module.train()(inputs)
-        assert not any(torch.equal(a, b) for a, b in zip(exact, varied, strict=True))
-        for heads in module.heads:
-            heads.weight[:, :4] = 0
-        exact = module.eval()(inputs)
-        varied = module.train()(inputs)
-    for a, b in zip(exact, varied, strict=True):
-        torch.testing.assert_close(a, b, **EXACT)
+    (heads,) = module.heads
+    for part in (slice(None, 4), slice(4, None)):
+        with torch.no_grad():
+            kept = heads.weight[:, part].clone()
+            heads.weight[:, part] = 0
+            exact, varied = module.eval()(inputs), module.train()(inputs)
+            heads.weight[:, part] = kept
+        assert not torch.equal(exact[0], varied[0])
