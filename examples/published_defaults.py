@@ -23,6 +23,7 @@ from sk_mtrnn import MultiTaskRNN
 MEASURES = {
     "snips": ("sentence", lambda row: row[2]),
     "physionet2012": ("mean AUC", lambda row: 100 * row[-1]),
+    # without "universal", which is a part of "feats"
     "universal_dependencies": ("mean of tags", lambda row: np.mean(np.delete(row, 2))),
     "spoken_digits": ("mean accuracy", np.mean),
     "cmapss": ("-RMSE", lambda row: -row[0]),

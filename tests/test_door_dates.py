@@ -46,6 +46,18 @@ def test_dates_are_seconds_whatever_their_unit(unit):
     np.testing.assert_array_equal(Ragged.from_padded(since).values[:, 0], SECONDS)
 
 
+def test_numbers_beside_time_differences_stay_what_they_are():
+    """numpy would make integers time differences too."""
+    since = pd.to_timedelta([1, 2, 3], unit="h")
+    frame = pd.DataFrame({"since": since, "n": [5, 6, 7], "on": [True, False, True]})
+    expected = np.array([[3600, 5, 1], [7200, 6, 0], [10800, 7, 1]])
+    for columns in ([0, 1], [0, 2], [0, 1, 2]):
+        part = frame.iloc[:, columns]
+        panel = part.set_index(pd.MultiIndex.from_product([[0], range(3)]))
+        for read in (Ragged.from_list([part]), Ragged.from_panel(panel)):
+            np.testing.assert_array_equal(read.values, expected[:, columns])
+
+
 def test_a_missing_date_is_a_hole(panel):
     panel.loc[(3, 2), "t"] = pd.NaT
     y = np.arange(12.0)

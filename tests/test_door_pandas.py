@@ -65,6 +65,36 @@ def test_an_index_with_a_missing_name_is_in_order():
         MultiTaskRNNRegressor(**SMALL).fit(X, y.set_axis(names))
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.MultiIndex.from_product([["a", "b"], [0, 1]]),
+        pd.CategoricalIndex(list("abcd"), categories=list("abcde")),
+    ],
+)
+def test_every_kind_of_index_is_compared(index):
+    X = pd.Series([np.ones((2, 1))] * 4, index=index, dtype=object)
+    y = pd.DataFrame({"u": np.arange(4.0)}, index=index)
+    others = [y]
+    if isinstance(index, pd.CategoricalIndex):
+        others += [y.set_axis(pd.CategoricalIndex(list("abcd"))), y.set_axis(list("abcd"))]
+    for other in others:
+        MultiTaskRNNRegressor(**SMALL).fit(X, other)
+        with pytest.raises(ValueError, match="samples in the order of X"):
+            MultiTaskRNNRegressor(**SMALL).fit(X, other[::-1])
+    renamed = y.set_axis(pd.CategoricalIndex(list("wxyz")))  # other names: by position
+    MultiTaskRNNRegressor(**SMALL).fit(X, renamed)
+
+
+def test_a_series_of_rows_where_a_table_was_fitted():
+    table = np.random.default_rng(0).normal(size=(6, 3))
+    model = MultiTaskRNNRegressor(**SMALL).fit(table, np.arange(6.0))
+    rows = pd.Series(list(table), dtype=object)
+    np.testing.assert_array_equal(model.predict(rows), model.predict(table))
+    with pytest.raises(ValueError, match="2-dimensional container"):
+        model.fit(pd.Series([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0])
+
+
 def test_dates_in_another_time_zone_are_the_same():
     hours = pd.date_range("2020-01-01", periods=9, freq="h", tz="UTC")
     series = pd.DataFrame({"a": np.arange(9.0)}, index=hours)

@@ -155,7 +155,8 @@ def test_na_in_lists_and_tables_of_objects_is_a_hole(missing, total):
     rows = [[1.0, np.nan, float(i)] for i in range(len(total))]
     named = [[1.0, pd.NA, float(i)] for i in range(len(total))]
     expected = model(missing=missing).fit(rows, total).predict(rows)
-    for X in (named, np.array(named, dtype=object), [np.array(x, dtype=object) for x in named]):
+    boxes = [np.array(x, dtype=object) for x in named], [pd.array(x, dtype="Float64") for x in rows]
+    for X in (named, np.array(named, dtype=object), *boxes):
         np.testing.assert_array_equal(model(missing=missing).fit(X, total).predict(X), expected)
     with refused("NaN"):
         model().fit(np.array(named, dtype=object), total)

@@ -42,7 +42,7 @@ def validate_sequences(estimator, X, *, reset, allow_nan=False):
         sequences of different width or another width than at fit, an infinity or (unless allowed)
         NaN.
     """
-    if np.ma.is_masked(X):
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         if not allow_nan:
             raise ValueError("X must not be masked, found a masked array with masked entries.")
         X = masked_as_nan(X)
@@ -108,7 +108,8 @@ def _check_is_table(frame):
 
 def _refuse_dates(table):
     """Refuse a table of dates, which scikit-learn would read as whole numbers, NaT as one too."""
-    for dtype in getattr(table, "dtypes", [getattr(table, "dtype", None)]):
+    dtypes = table.dtypes if isinstance(table, pd.DataFrame) else [getattr(table, "dtype", None)]
+    for dtype in dtypes:
         if getattr(dtype, "kind", "") in ("m", "M"):
             raise ValueError(
                 f"X must be numeric, found a table of {dtype}. A table is one channel, each column "
@@ -310,12 +311,13 @@ def check_same_order(index, y, name="y", cure=_BY_NAME):
     other = getattr(y, "index", None)
     if not isinstance(index, pd.Index) or not isinstance(other, pd.Index):
         return
-    if isinstance(other, pd.RangeIndex) or len(index) != len(other):
+    if isinstance(other, pd.RangeIndex) or len(index) != len(other) or index.equals(other):
         return  # a RangeIndex names nothing
-    # one by one, as `equals` minds the dtype; what is missing in both is the same
-    differs = pd.array(index != other, dtype="boolean").fillna(True).to_numpy(dtype=bool)
-    differs &= ~(index.isna() & other.isna())
-    if differs.any() and index.is_unique and len(index.difference(other)) == 0:
+    # as objects, since `equals` minds the dtype; what is missing in both is the same
+    ours, theirs = index.astype(object), other.astype(object)
+    missing = [pd.isna(names.to_numpy()) for names in (ours, theirs)]
+    differs = (ours != theirs) & ~np.logical_and(*missing)
+    if differs.any() and index.is_unique and len(ours.difference(theirs)) == 0:
         sample = int(np.argmax(differs))
         raise ValueError(
             f"{name} must hold the samples in the order of X, but its index has the same samples "

@@ -1,5 +1,7 @@
 """Values of sequences as numbers, where each sequence starts, and whose features they are."""
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
@@ -35,8 +37,8 @@ def as_numeric(values, where=""):
 
 def masked_as_nan(values):
     """Masked entries of a masked array as NaN; what holds none stays as it is."""
-    if not np.ma.is_masked(values):
-        return values
+    if not isinstance(values, np.ma.MaskedArray) or not np.ma.is_masked(values):
+        return values  # pandas has masked arrays of its own, which know their NA
     return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
 
 
@@ -62,21 +64,21 @@ def seconds(dates):
 
 def numeric_columns(frame):
     """The values of a DataFrame, NA as NaN; a column that is not numeric is named."""
-    try:
-        return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
-    except (TypeError, ValueError):  # nullable or other extension types, or no numbers
-        columns = []
-        for name, column in frame.items():  # names may stand twice
-            if column.dtype.kind in "mM":
-                columns.append(seconds(column))
-                continue
-            try:
-                columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"X must be numeric, found {column.dtype} in column {name!r}: {error}"
-                ) from error
-        return np.column_stack(columns)
+    if not any(dtype.kind in "mM" for dtype in frame.dtypes):  # beside them integers become such
+        with suppress(TypeError, ValueError):  # nullable or other extension types, or no numbers
+            return as_numeric(frame.to_numpy(dtype=np.result_type(*frame.dtypes), na_value=np.nan))
+    columns = []
+    for name, column in frame.items():  # names may stand twice
+        if column.dtype.kind in "mM":
+            columns.append(seconds(column))
+            continue
+        try:
+            columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"X must be numeric, found {column.dtype} in column {name!r}: {error}"
+            ) from error
+    return np.column_stack(columns)
 
 
 def offsets_of(lengths):
