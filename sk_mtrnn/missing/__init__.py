@@ -12,7 +12,7 @@ was is (Che et al. 2018, equation 2)
     δ_1 = 0,   δ_t = s_t - s_{t-1} + (1 - m_{t-1}) δ_{t-1}
 
 over its mean in training; "mask" reads log(1 + δ). "decay" reads x̂ and m instead of x, and the
-first layer, whatever its cell, goes on from ĥ instead of h (equations 10 and 11, the hidden state
+first layer, an RNN, GRU or LSTM, goes on from ĥ instead of h (equations 10 and 11, the hidden state
 of any cell in place of the GRU's; of an LSTM both states decay)
 
     γ_t = exp(-max(0, w δ_t + b)),     x̂_t = m_t x_t + (1 - m_t) γ_t x_last
